@@ -1,0 +1,35 @@
+"""What every test shares: where MNIST is, a store of its own, and nothing left running."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure() -> None:
+    """Tests look for MNIST beside the project, as a user's VAE_DATA_DIR would point to it."""
+    if "VAE_DATA_DIR" not in os.environ and (SHARED / "mnist").is_dir():
+        os.environ["VAE_DATA_DIR"] = str(SHARED)
+    os.environ.setdefault("VAE_DEVICE", "cpu")
+    torch.set_num_threads(2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """GPU tests are skipped, with the reason said, where there is no CUDA."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device here"))
+
+
+@pytest.fixture
+def mnist() -> Path:
+    """The folder of the full MNIST, or a skip that says where it was looked for."""
+    folder = Path(os.environ.get("VAE_DATA_DIR", SHARED)) / "mnist"
+    if not folder.is_dir():
+        pytest.skip(f"MNIST is not in {folder}; set VAE_DATA_DIR to the folder that holds mnist/")
+    return folder

@@ -1,0 +1,123 @@
+// Follows a run over HTTP: its description now and then, its new rows as often as its state deserves.
+
+const OVER = new Set(["done", "stopped", "failed"]);
+const PAUSE = { running: 400, queued: 1000, paused: 1000, stalled: 1000, interrupted: 3000, crashed: 3000 };
+const META_EVERY = 10_000; // the schedule of a living run may be changed
+const PATIENCE = 10_000;
+const SLOWEST = 5000;
+
+function readable(header) {
+  try {
+    return decodeURIComponent(header ?? "");
+  } catch {
+    return header;
+  }
+}
+
+/** Fills `rows` from the run at `base` and tells what else changed; `stop()` ends it. */
+export class Feed {
+  constructor(base, rows, tell) {
+    Object.assign(this, { base, rows, log: "", state: "", failures: 0, metaAt: -Infinity });
+    this.abort = new AbortController();
+    this.tell = (changes) => this.abort.signal.aborted || tell(changes);
+    this.wake = () => this.asleep && !document.hidden && this.tick();
+    document.addEventListener("visibilitychange", this.wake);
+    this.tick();
+  }
+
+  stop() {
+    this.abort.abort();
+    clearTimeout(this.timer);
+    document.removeEventListener("visibilitychange", this.wake);
+  }
+
+  async tick() {
+    this.asleep = document.hidden;
+    if (this.asleep) return;
+    try {
+      const delay = await this.look();
+      this.failures = 0;
+      this.again(delay);
+    } catch {
+      if (this.abort.signal.aborted) return;
+      this.tell({ offline: true });
+      this.failures += 1;
+      this.again(Math.min(SLOWEST, 400 * 2 ** this.failures));
+    }
+  }
+
+  again(delay) {
+    if (delay === null || this.abort.signal.aborted) return;
+    this.timer = setTimeout(() => this.tick(), delay);
+  }
+
+  /** One look at the run; returns the time until the next, or null for never. */
+  async look() {
+    const metaDue = performance.now() - this.metaAt > META_EVERY;
+    const answers = !metaDue || await this.readMeta();
+    const received = answers && await this.readRows();
+    if (!answers || !received) return this.removed();
+    const settled = OVER.has(this.state) && !received.rows && this.metaAt > 0;
+    return settled ? null : PAUSE[this.state] ?? 400;
+  }
+
+  removed() {
+    this.tell({ state: "removed", offline: false });
+    return null;
+  }
+
+  /** The answer at a path, or null where there is nothing any more. */
+  async get(path) {
+    const signal = AbortSignal.any([this.abort.signal, AbortSignal.timeout(PATIENCE)]);
+    const answer = await fetch(this.base + path, { signal, cache: "no-store" });
+    if (answer.status === 404) return null;
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    return answer;
+  }
+
+  async readMeta() {
+    const answer = await this.get("");
+    if (!answer) return false;
+    const meta = await answer.json();
+    this.metaAt = performance.now();
+    this.state ||= meta.state;
+    this.tell({ meta, state: this.state, offline: false });
+    return true;
+  }
+
+  async readRows() {
+    const query = `/rows?since=${this.rows.length}&log=${encodeURIComponent(this.log)}`;
+    const answer = await this.get(query);
+    if (!answer) return null;
+    const block = answer.status === 204 ? new Float32Array(0) : new Float32Array(await answer.arrayBuffer());
+    if (this.abort.signal.aborted) throw new Error("stopped");
+    const restarted = this.accept(answer.headers, block);
+    this.tell({ ...this.news(answer.headers), restarted, offline: false });
+    return { rows: block.length };
+  }
+
+  /** Takes new rows in; a new log replaces everything, a wrong count asks for everything again. */
+  accept(headers, block) {
+    const log = headers.get("X-Log") ?? this.log;
+    const restarted = log !== this.log;
+    if (restarted) this.rows.clear();
+    if (restarted && this.log) this.metaAt = -Infinity;
+    this.log = log;
+    if (block.length) this.rows.append(block, Number(headers.get("X-Width")));
+    const expected = Number(headers.get("X-Rows") ?? this.rows.length);
+    if (expected !== this.rows.length) this.log = "";
+    return restarted;
+  }
+
+  news(headers) {
+    const state = headers.get("X-State") ?? this.state;
+    if (state !== this.state) this.metaAt = -Infinity;
+    this.state = state;
+    return {
+      state,
+      step: Number(headers.get("X-Step") ?? 0),
+      caption: readable(headers.get("X-Caption")),
+      message: readable(headers.get("X-Message")),
+    };
+  }
+}

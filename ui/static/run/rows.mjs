@@ -1,0 +1,70 @@
+// The measurements of one run, as they arrive: a growing table of float32 rows.
+
+/** Where each quantity stands in a row; the KL of each latent dimension follows from `dimensions` on. */
+export const COLUMN = Object.freeze({
+  split: 0, step: 1, beta: 2, elbo: 3, reconstruction: 4, kl: 5, active: 7, dimensions: 12,
+});
+
+/** The rows received so far, in order of step, with the training and the test rows indexed apart. */
+export class Rows {
+  constructor() {
+    this.clear();
+  }
+
+  clear() {
+    this.width = COLUMN.dimensions;
+    this.length = 0;
+    this.values = new Float32Array(0);
+    this.train = [];
+    this.test = [];
+    this.testSteps = [];
+    this.coded = []; // rows that know their KL per dimension
+  }
+
+  get dimensions() {
+    return this.width - COLUMN.dimensions;
+  }
+
+  get newest() {
+    return this.test.at(-1) ?? null;
+  }
+
+  get lastStep() {
+    return this.length ? this.step(this.length - 1) : 0;
+  }
+
+  value(row, column) {
+    return this.values[row * this.width + column];
+  }
+
+  step(row) {
+    return this.value(row, COLUMN.step);
+  }
+
+  dimension(row, index) {
+    return this.value(row, COLUMN.dimensions + index);
+  }
+
+  append(block, width) {
+    this.width = width;
+    this.reserve(this.length * width + block.length);
+    this.values.set(block, this.length * width);
+    const end = this.length + Math.floor(block.length / width);
+    for (let row = this.length; row < end; row += 1) this.index(row);
+    this.length = end;
+  }
+
+  reserve(size) {
+    if (size <= this.values.length) return;
+    const larger = new Float32Array(2 * size);
+    larger.set(this.values.subarray(0, this.length * this.width));
+    this.values = larger;
+  }
+
+  index(row) {
+    const isTest = this.value(row, COLUMN.split) === 1;
+    (isTest ? this.test : this.train).push(row);
+    if (isTest) this.testSteps.push(this.step(row));
+    if (this.dimensions > 0 && Number.isFinite(this.dimension(row, 0))) this.coded.push(row);
+  }
+}

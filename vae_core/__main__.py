@@ -1,0 +1,8 @@
+"""`python -m vae_core COMMAND`."""
+
+import sys
+
+from vae_core.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,299 @@
+"""The command line. Results go to stdout, everything else to stderr; an error is one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from vae_core.spec import InputError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit 2 for a bad request."""
+        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
+        raise SystemExit(2)
+
+
+def parser() -> Parser:
+    """All commands and their options."""
+    top = Parser(prog="vae_core", description="Train variational autoencoders and look into them.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    store = Parser(add_help=False)
+    store.add_argument("--runs", type=Path, metavar="DIR", help="the store (default: VAE_RUNS, else runs/)")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[store], help=summary, description=summary)
+
+    train = command("train", "train a new run in this process, at full speed")
+    train.add_argument("--preset", metavar="NAME")
+    train.add_argument("--config", type=Path, metavar="FILE.json")
+    train.add_argument("--set", action="append", default=[], dest="settings", metavar="PATH=VALUE")
+    train.add_argument("--name", help="the run's name (default: the preset's or the data's)")
+    command("resume", "go on with a run in this process").add_argument("run", metavar="RUN")
+    command("stop", "ask a run to stop; it can be resumed").add_argument("run", metavar="RUN")
+    command("list", "the runs of the store").add_argument("--json", action="store_true")
+    add = command("add", "copy a run's directory, or a zip of one, into the store")
+    add.add_argument("path", type=Path, metavar="PATH")
+    engine = command("engine", "train queued runs")
+    engine.add_argument("--slots", type=int, default=1, metavar="N")
+    engine.add_argument("--once", action="store_true", help="end when the queue is empty")
+    evaluate = command("evaluate", "the numbers of a run's model, in nats per image")
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("--split", choices=("test", "train"), default="test")
+    evaluate.add_argument("--samples", type=_positive, default=100, metavar="K", help="importance samples an image")
+    evaluate.add_argument("--images", type=_positive, default=500, metavar="N", help="images for the NLL")
+    evaluate.add_argument("--json", action="store_true")
+    export = command("export", "a run's numbers for other tools")
+    export.add_argument("run", metavar="RUN")
+    export.add_argument("--to", choices=("csv", "tensorboard"), required=True)
+    export.add_argument("--out", type=Path, required=True, metavar="PATH")
+    fetch = command("fetch", "download a data set")
+    fetch.add_argument("dataset", choices=("mnist", "fashion-mnist"))
+    serve = command("serve", "start the app and open the browser")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8501)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return COMMANDS[options.command](options)
+    except InputError as error:
+        sys.stderr.write(f"vae_core: {error}\n")
+        return 2
+    except BrokenPipeError:
+        return 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _store(options: argparse.Namespace):
+    from vae_core.runs import RunStore
+
+    return RunStore(options.runs) if options.runs else RunStore.default()
+
+
+def _find(options: argparse.Namespace):
+    from vae_core.runs import find
+
+    return find(options.run, _store(options))
+
+
+def _train(options: argparse.Namespace) -> int:
+    from vae_core.config import RunConfig, parse_config, revise
+    from vae_core.presets import preset
+
+    if options.preset and options.config:
+        raise InputError("--preset and --config were both given", fix="give one of them")
+    config = preset(options.preset).config if options.preset else RunConfig()
+    if options.config:
+        config = parse_config(_config_text(options.config), str(options.config))
+    config = revise(config, options.settings)
+    for note in config.notes():
+        sys.stderr.write(f"note: {note}\n")
+    run = _store(options).create(config, options.name, stem=options.preset, state="running", lock=True)
+    code = _work(run)
+    print(run.path.resolve())
+    return code
+
+
+def _config_text(path: Path) -> str:
+    """The config in a file, which may also be a run's config.json."""
+    try:
+        text = path.read_text()
+        content = json.loads(text)
+    except (OSError, UnicodeDecodeError):
+        raise InputError("the file cannot be read", str(path), fix="check the path") from None
+    except ValueError:
+        raise InputError("the file is not JSON", str(path), fix="write it as one JSON object") from None
+    return json.dumps(content["config"]) if isinstance(content, dict) and "config" in content else text
+
+
+def _resume(options: argparse.Namespace) -> int:
+    run = _find(options)
+    if run.state == "done":
+        print(f"{run.name} is done: all {run.config.steps:,} steps are trained")
+        return 0
+    return _work(run)
+
+
+def _work(run) -> int:
+    """Train in this process, with a bar on a terminal."""
+    from vae_core.training import Halted, train
+
+    try:
+        with _progress(run):
+            train(str(run.path))
+    except Halted as halted:
+        sys.stderr.write(f"vae_core: {halted}\n")
+        return halted.code
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(run) -> Iterator[None]:
+    if not sys.stderr.isatty():
+        yield
+        return
+    from tqdm import tqdm
+
+    finished = threading.Event()
+
+    def follow() -> None:
+        with tqdm(total=run.config.steps, unit="step", desc=run.name) as bar:
+            while not finished.wait(0.2):
+                bar.update(run.status().step - bar.n)
+            bar.update(run.status().step - bar.n)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _stop(options: argparse.Namespace) -> int:
+    from vae_core.commands import Stop
+    from vae_core.runs import LIVE
+
+    run = _find(options)
+    if run.state not in LIVE:
+        sys.stderr.write(f"note: {run.name} is {run.state}; there is nothing to stop\n")
+        return 0
+    run.post(Stop())
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    rows = []
+    for run in _store(options):
+        try:
+            steps, created = run.config.steps, run.created
+        except InputError as error:
+            sys.stderr.write(f"note: {error}\n")
+            continue
+        row = {"name": run.name, "state": run.state, "step": run.status().step, "steps": steps}
+        rows.append(row | {"created": created, "path": str(run.path.resolve())})
+    if options.json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(row["created"]))
+        print(f"{row['name']:32} {row['state']:12} {row['step']:>9,} / {row['steps']:<9,} {when}  {row['path']}")
+    return 0
+
+
+def _add(options: argparse.Namespace) -> int:
+    from vae_core.imports import add
+
+    if not options.path.exists():
+        raise InputError(f"there is nothing at {options.path}", fix="check the path")
+    print(add(options.path, _store(options)).path.resolve())
+    return 0
+
+
+def _engine(options: argparse.Namespace) -> int:
+    from filelock import Timeout
+
+    from vae_core.engine import serve_store
+
+    if not 1 <= options.slots <= 64:
+        raise InputError(f"{options.slots} slots", limit="1 to 64 are possible", fix="change --slots")
+    try:
+        serve_store(_store(options), options.slots, once=options.once)
+    except Timeout:
+        sys.stderr.write("note: another engine of this host serves that store\n")
+        return 75
+    except OSError as error:
+        raise InputError(f"the store cannot be written ({error.strerror})", fix="choose another with --runs") from None
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from vae_core.evaluation import evaluate
+    from vae_core.training.course import Course
+
+    run = _find(options)
+    config = run.config
+    step, vae = run.model()
+    split = config.dataset.load()[options.split == "test"]
+    numbers = evaluate(vae, split, options.samples, options.images)
+    reached = Course(run)(max(0, step - 1))
+    document = numbers | {"split": options.split, "step": step, "beta_reached": reached}
+    if options.json:
+        print(json.dumps(document))
+    else:
+        for key, value in document.items():
+            print(f"{key:28} {_shown(value)}")
+        print("nats per image; elbo and reconstruction are log-likelihoods, kl and nll are positive", file=sys.stderr)
+    return 0
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(f"{item:.3f}" for item in value)
+    return f"{value:.4f}" if isinstance(value, float) else "—" if value is None else str(value)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from vae_core.exports import FORMATS
+
+    FORMATS[options.to](_find(options), options.out)
+    print(options.out.resolve())
+    return 0
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from vae_core.datasets import FashionMnist, Mnist
+
+    dataset = {"mnist": Mnist(), "fashion-mnist": FashionMnist()}[options.dataset]
+    with tqdm(total=dataset.download_bytes, unit="B", unit_scale=True, disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        dataset.download(progress)
+    return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if options.runs:
+        os.environ["VAE_RUNS"] = str(options.runs.resolve())
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py")]
+    command += ["--server.address", options.host, "--server.port", str(options.port)]
+    # The configuration with our theme lies beside app.py, and Streamlit looks for it in the current directory.
+    os.environ.setdefault("VAE_RUNS", str(Path("runs").resolve()))
+    with contextlib.suppress(KeyboardInterrupt):
+        return subprocess.call(command, cwd=ROOT)
+    return 0
+
+
+COMMANDS = {
+    "train": _train, "resume": _resume, "stop": _stop, "list": _list, "add": _add, "engine": _engine,
+    "evaluate": _evaluate, "export": _export, "fetch": _fetch, "serve": _serve,
+}  # fmt: skip

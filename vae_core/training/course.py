@@ -1,0 +1,46 @@
+"""The course of a run: its β schedule as configured, and as changed on the way."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+
+from vae_core.records import Log
+from vae_core.runs import Run
+from vae_core.schedules import Schedule
+
+SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+
+
+class Course:
+    """β at each step. A change is in the journal, on disk, before it takes effect; reading the journal replays it."""
+
+    def __init__(self, run: Run) -> None:
+        entries = run.journal()
+        self.known = {entry.get("id") for entry in entries}
+        self._planned = run.config.beta
+        self._changes = [
+            (int(entry["step"]), SCHEDULE.validate_python(_tuples(entry["schedule"]))) for entry in entries
+        ]
+        self._path = run.path / "journal.jsonl"
+
+    def __call__(self, step: int) -> float:
+        """The β of the update after `step` updates: the latest change that has begun, else the plan."""
+        for since, schedule in reversed(self._changes):
+            if since <= step:
+                return schedule(step)
+        return self._planned(step)
+
+    def change(self, step: int, schedule: Schedule, identity: str) -> None:
+        """From `step` on, follow another schedule."""
+        log = Log(self._path, durable=True)
+        log.append({"step": step, "id": identity, "schedule": schedule.model_dump(mode="json")})
+        log.close()
+        self.known.add(identity)
+        self._changes.append((step, schedule))
+
+
+def _tuples(value: object) -> object:
+    """JSON lists as the tuples that strict specs want."""
+    if isinstance(value, dict):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

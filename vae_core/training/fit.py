@@ -1,0 +1,111 @@
+"""The loop: one optimiser step after another, each a pure function of config, step and what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.optim import Adam
+
+from vae_core.config import RunConfig
+from vae_core.objectives import FreeBits, Plain
+from vae_core.vae import VAE, Elbo
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update: the batch's bound, measured with the weights after `index` updates, and what was minimised."""
+
+    index: int
+    beta: float
+    elbo: Elbo
+    loss: Float[Tensor, ""]
+
+
+def fit(
+    vae: VAE,
+    images: UInt8[Tensor, "n c h w"],
+    config: RunConfig,
+    *,
+    beta: Callable[[int], float] | None = None,
+    optimiser: Adam | None = None,
+    start: int = 0,
+) -> Iterator[Step]:
+    """Train `vae` in place on uint8 `images`, yielding after every update; the caller logs, evaluates and stops.
+
+    `beta` (default: the config's schedule) is asked at each step, so a running schedule can be changed. With a
+    restored `optimiser` and `start`, training goes on as if it had never stopped.
+    """
+    beta = beta or config.beta
+    optimiser = optimiser or adam(vae, config)
+    device = next(vae.parameters()).device
+    images = vae.likelihood.once(images, vae.shape.top).to(device)
+    generator = torch.Generator(device)
+    batches = Batches(len(images), config, device)
+    vae.train()
+    for step in range(start, config.steps):
+        generator.manual_seed(seed_of(config.seed, 1, step))
+        weight = beta(step)
+        optimiser.param_groups[0]["lr"] = config.rate(step)
+        x = vae.prepare(batches.take(images, step), generator)
+        elbo, loss = train_step(vae, optimiser, config.objective, x, weight, generator)
+        yield Step(step, weight, elbo, loss)
+
+
+def train_step(
+    vae: VAE,
+    optimiser: Adam,
+    objective: Plain | FreeBits,
+    x: Float[Tensor, "n c h w"],
+    beta: float,
+    generator: torch.Generator | None = None,
+) -> tuple[Elbo, Float[Tensor, ""]]:
+    """One update on one batch; returns the bound term by term and the loss, both from before it."""
+    elbo = vae.elbo(x, generator)
+    loss = objective(elbo, beta)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return Elbo(elbo.log_likelihood.detach(), elbo.kl.detach()), loss.detach()
+
+
+def adam(vae: VAE, config: RunConfig) -> Adam:
+    """Adam with PyTorch's fused update where the device has one."""
+    device = next(vae.parameters()).device.type
+    return Adam(vae.parameters(), lr=config.learning_rate, fused=device in ("cpu", "cuda"))
+
+
+class Batches:
+    """The order of the data: each epoch a new permutation, a pure function of (seed, epoch); no short last batch."""
+
+    def __init__(self, count: int, config: RunConfig, device: torch.device) -> None:
+        self.count, self.seed, self.device = count, config.seed, device
+        self.size = config.batch if 0 < config.batch < count else count
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    def take(self, images: UInt8[Tensor, "n c h w"], step: int) -> UInt8[Tensor, "b c h w"]:
+        """The images of one step."""
+        if self.size == self.count:
+            return images
+        epoch, place = divmod(step, self.count // self.size)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._permutation(epoch)
+        return images.index_select(0, self._order[place * self.size : (place + 1) * self.size])
+
+    def _permutation(self, epoch: int) -> Int[Tensor, "n"]:
+        generator = torch.Generator().manual_seed(seed_of(self.seed, 0, epoch))
+        return torch.randperm(self.count, generator=generator).to(self.device)
+
+
+def seed_of(*parts: int) -> int:
+    """A well-mixed 63-bit seed from a few numbers (splitmix64), so that noise needs no state to be resumed."""
+    mask, state = 2**64 - 1, 0
+    for part in parts:
+        state = (state + part + 0x9E3779B97F4A7C15) & mask
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
+        state ^= state >> 31
+    return state >> 1
