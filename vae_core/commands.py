@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -18,30 +18,35 @@ from vae_core.spec import InputError, Variant, atomic_write
 class Pause(Variant):
     """Hold still, and keep the slot."""
 
+    title: ClassVar[str] = "Pause"
     kind: Literal["pause"] = "pause"
 
 
 class Resume(Variant):
     """Go on after a pause."""
 
+    title: ClassVar[str] = "Resume"
     kind: Literal["resume"] = "resume"
 
 
 class Stop(Variant):
     """Write a checkpoint and end; the run can be resumed."""
 
+    title: ClassVar[str] = "Stop"
     kind: Literal["stop"] = "stop"
 
 
 class Checkpoint(Variant):
     """Write a checkpoint that is never pruned."""
 
+    title: ClassVar[str] = "Checkpoint"
     kind: Literal["checkpoint"] = "checkpoint"
 
 
 class SetBeta(Variant):
     """From now on β follows this schedule (of the run's own step count); it goes through the journal."""
 
+    title: ClassVar[str] = "Set β"
     kind: Literal["beta"] = "beta"
     schedule: Schedule = Constant()
 
@@ -49,6 +54,7 @@ class SetBeta(Variant):
 class Pace(Variant):
     """Spread the rows of the whole run over so many seconds; 0 is full speed. Changes no number."""
 
+    title: ClassVar[str] = "Pace"
     kind: Literal["pace"] = "pace"
     seconds: float = Field(default=0.0, ge=0, le=3600)
 

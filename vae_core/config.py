@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import UInt8
@@ -27,6 +27,7 @@ SMALL_DATA = ("digits", "linear-gaussian")
 class NoDecay(Variant):
     """The same step size to the end."""
 
+    title: ClassVar[str] = "None"
     kind: Literal["none"] = "none"
 
     def __call__(self, share: float) -> float:
@@ -37,6 +38,7 @@ class NoDecay(Variant):
 class Cosine(Variant):
     """Half a cosine from the learning rate down to a share of it."""
 
+    title: ClassVar[str] = "Cosine"
     kind: Literal["cosine"] = "cosine"
     final: float = Field(default=0.02, ge=0, le=1, title="Final share")
 
@@ -48,6 +50,7 @@ class Cosine(Variant):
 class StepDecay(Variant):
     """Each time the run passes one of these shares, the learning rate becomes the given factor of the first."""
 
+    title: ClassVar[str] = "Steps"
     kind: Literal["steps"] = "steps"
     at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         default=(0.7, 0.9), min_length=1, title="At shares of the run"

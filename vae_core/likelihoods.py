@@ -8,7 +8,7 @@ All log-probabilities are in nats, summed over the pixels of an image.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +83,7 @@ class Pixels(Variant):
 class Bernoulli(Pixels):
     """Pixels are coins: black or white, with the decoder's probability."""
 
+    title: ClassVar[str] = "Bernoulli"
     kind: Literal["bernoulli"] = "bernoulli"
     binarise: Literal["stochastic", "fixed", "threshold", "never"] = Field(
         default="stochastic",
@@ -128,6 +129,7 @@ class Bernoulli(Pixels):
 class Binomial(Pixels):
     """Pixels are counts out of `trials`: exact for sklearn's digits, which count dark dots in 4 × 4 blocks."""
 
+    title: ClassVar[str] = "Binomial"
     kind: Literal["binomial"] = "binomial"
     trials: int = Field(default=16, ge=1, le=255, title="Trials", description="16 for sklearn's digits.")
 
@@ -136,6 +138,11 @@ class Binomial(Pixels):
     ) -> Images:
         """x = count / trials, each pixel rounded to the nearest count."""
         return super().prepare(images, generator, top).mul_(self.trials).round_().div_(self.trials)
+
+    def mean_image(self, images: UInt8[Tensor, "n c h w"], top: int) -> Images:
+        """The expected x; rounding to counts changes it."""
+        sums = [self.prepare(part, top=top).sum(0, keepdim=True) for part in images.split(4096)]
+        return torch.stack(sums).sum(0) / len(images)
 
     def log_prob(self, parameters: Tensor | Normal, x: Images) -> Float[Tensor, "*n"]:
         """Σ ln C(n, k) + k ln p + (n − k) ln(1 − p), with k = n x."""
@@ -147,6 +154,7 @@ class Binomial(Pixels):
 class ContinuousBernoulli(Pixels):
     """A proper density for grey values in [0, 1] (Loaiza-Ganem & Cunningham 2019)."""
 
+    title: ClassVar[str] = "Continuous Bernoulli"
     kind: Literal["continuous-bernoulli"] = "continuous-bernoulli"
 
     def log_prob(self, parameters: Tensor | Normal, x: Images) -> Float[Tensor, "*n"]:
@@ -175,6 +183,7 @@ class ContinuousBernoulli(Pixels):
 class Gaussian(Pixels):
     """Pixels are real numbers with noise σ: fixed, learned by the optimiser, or refitted at each batch."""
 
+    title: ClassVar[str] = "Gaussian"
     kind: Literal["gaussian"] = "gaussian"
     noise: Literal["fixed", "learned", "optimal"] = Field(
         default="fixed",

@@ -6,7 +6,7 @@ Every decoder ends in a layer whose bias has one entry a pixel, so that it can s
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -31,6 +31,7 @@ Gain = Annotated[float, Field(gt=0, le=10)]
 class Linear(Variant):
     """Probabilistic PCA as a VAE: linear maps, and one posterior variance for all images (Lucas et al. 2019)."""
 
+    title: ClassVar[str] = "Linear (probabilistic PCA)"
     kind: Literal["linear"] = "linear"
     start_at_mean: bool = Field(default=True, title="Start at the mean image")
     scale: Gain = Field(default=0.1, title="Initial weights", description="Their standard deviation.")
@@ -50,6 +51,7 @@ class Linear(Variant):
 class Mlp(Variant):
     """Fully connected layers; the decoder mirrors the encoder."""
 
+    title: ClassVar[str] = "MLP"
     kind: Literal["mlp"] = "mlp"
     widths: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         default=(64, 64),
@@ -80,6 +82,7 @@ class Mlp(Variant):
 class Conv(Variant):
     """Two stride-2 convolutions each way: any square size divisible by 4, grey or colour."""
 
+    title: ClassVar[str] = "Convolutional"
     kind: Literal["conv"] = "conv"
     channels: tuple[Annotated[int, Field(ge=1, le=512)], Annotated[int, Field(ge=1, le=512)]] = Field(
         default=(32, 64), title="Channels"

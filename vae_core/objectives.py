@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from jaxtyping import Float
 from pydantic import Field
@@ -15,6 +15,7 @@ from vae_core.vae import Elbo
 class Plain(Variant):
     """The β-weighted free energy."""
 
+    title: ClassVar[str] = "ELBO with weight β"
     kind: Literal["plain"] = "plain"
 
     def __call__(self, elbo: Elbo, beta: float) -> Float[Tensor, ""]:
@@ -25,6 +26,7 @@ class Plain(Variant):
 class FreeBits(Variant):
     """Each dimension may spend `nats` for nothing: max(nats, batch mean of KL_j) (Kingma et al. 2016)."""
 
+    title: ClassVar[str] = "Free bits"
     kind: Literal["free-bits"] = "free-bits"
     nats: float = Field(default=0.1, ge=0, le=10, title="Free nats a dimension")
 

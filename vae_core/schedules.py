@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,7 @@ Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 class Constant(Variant):
     """The same β from the first step to the last."""
 
+    title: ClassVar[str] = "Constant"
     kind: Literal["constant"] = "constant"
     value: Beta = Field(default=1.0, title="β", description="1 is the ELBO itself; above 1 collapses sooner.")
 
@@ -28,6 +29,7 @@ class Constant(Variant):
 class Warmup(Variant):
     """A straight line from `start` to `target`, then flat: the annealing of the lecture note."""
 
+    title: ClassVar[str] = "Linear warm-up"
     kind: Literal["warmup"] = "warmup"
     steps: Steps = Field(default=750, title="Warm-up steps", description="How slowly β rises. Too fast does not cure.")
     start: Beta = Field(default=0.0, title="From β")
@@ -41,6 +43,7 @@ class Warmup(Variant):
 class Delayed(Variant):
     """β = 0 for `wait` steps, then a ramp: for nets that must learn to use the code before it costs anything."""
 
+    title: ClassVar[str] = "Delayed ramp"
     kind: Literal["delayed"] = "delayed"
     wait: int = Field(default=300, ge=0, le=10_000_000, title="Steps at β = 0")
     ramp: int = Field(default=450, ge=0, le=10_000_000, title="Steps of the ramp", description="0 jumps at once.")
@@ -56,6 +59,7 @@ class Delayed(Variant):
 class Sigmoid(Variant):
     """A logistic curve from 0 to 1 (Bowman et al. 2015)."""
 
+    title: ClassVar[str] = "Sigmoid"
     kind: Literal["sigmoid"] = "sigmoid"
     middle: Steps = Field(default=500, title="Step at which β = ½")
     rate: float = Field(default=0.01, gt=0, le=10, title="Steepness", description="Per step.")
@@ -68,6 +72,7 @@ class Sigmoid(Variant):
 class Cyclical(Variant):
     """β rises over a share of each period, stays at 1, and starts again (Fu et al. 2019)."""
 
+    title: ClassVar[str] = "Cyclical"
     kind: Literal["cyclical"] = "cyclical"
     period: Steps = Field(default=375, title="Steps of one cycle")
     ramp: float = Field(default=0.5, gt=0, le=1, title="Share of the cycle that rises")
@@ -80,6 +85,7 @@ class Cyclical(Variant):
 class Piecewise(Variant):
     """Straight lines between given points (step, β); flat before the first and after the last."""
 
+    title: ClassVar[str] = "Points of your own"
     kind: Literal["piecewise"] = "piecewise"
     points: tuple[tuple[int, Beta], ...] = Field(
         default=((0, 0.0), (750, 1.0)), min_length=1, max_length=200, title="Points (step, β)"

@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
@@ -29,8 +29,9 @@ class Spec(BaseModel):
 
 
 class Variant(Spec):
-    """One of several specs of a family; the union discriminates on `kind`."""
+    """One of several specs of a family; the union discriminates on `kind`, and people read `title`."""
 
+    title: ClassVar[str]
     kind: str
 
 

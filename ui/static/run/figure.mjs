@@ -80,7 +80,7 @@ class Figure {
   hear({ restarted, ...changes }) {
     if (restarted) this.forget();
     Object.assign(this.news, changes);
-    this.report();
+    if ("step" in changes || changes.state === "removed") this.report();
     this.redraw();
   }
 

@@ -15,8 +15,8 @@ const ROWS = [
 ];
 const RETURNED = 3; // rows before those imagined from the prior
 
-/** Loads images once and keeps the latest used. */
-export class Sheets {
+// Loads images once and keeps the latest used.
+class Sheets {
   constructor(limit = KEPT) {
     Object.assign(this, { limit, kept: new Map(), failures: new Map() });
   }

@@ -28,7 +28,7 @@ function termsDomain({ rows, meta }) {
   const elbo = column("elbo");
   if (!elbo.length) return null;
   const base = meta.baseline ?? median(elbo);
-  const best = Math.max(base, max(column("reconstruction")));
+  const best = Math.max(base, max(column("reconstruction")) ?? base);
   const range = Math.max(best - base, BELOW * Math.abs(base), 1);
   const edge = base - BELOW * range;
   const top = base + range;
@@ -60,8 +60,8 @@ function betaTop({ rows, meta }) {
   return Math.max(1, extent(seen)[1] ?? 1, max(meta.schedule ?? [], ([, beta]) => beta) ?? 1);
 }
 
-/** The dimensions that the strip draws, from top to bottom: in order when few, else the largest first. */
-export function dimensionOrder({ rows, meta }) {
+// The dimensions that the strip draws, from top to bottom: in order when few, else the largest first.
+function dimensionOrder({ rows, meta }) {
   const order = Array.from({ length: rows.dimensions || meta.latent || 0 }, (_, index) => index);
   if (order.length <= FEW || rows.newest === null) return order.slice(0, MOST);
   const kl = (index) => rows.dimension(rows.newest, index);
@@ -86,7 +86,7 @@ export function geometry(box, unit, view) {
   const yTicks = domain ? gridValues(domain, 4) : [];
   const widest = Math.max(4, ...yTicks.map((value) => tick(value).length));
   const left = (10 + 7.6 * widest) * unit;
-  const right = box.width - 112 * unit;
+  const right = box.width - 120 * unit;
   const x = scaleLinear([0, Math.max(SHORTEST, lastStep(view))], [left, right]);
   const xTicks = fewTicks(x, Math.max(2, Math.min(5, Math.floor((right - left) / (110 * unit)))));
   const beta = scaleLinear([0, betaTop(view)], [panels.beta.bottom, panels.beta.top]);

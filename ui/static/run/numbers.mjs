@@ -13,7 +13,7 @@ function signed(value, format) {
 
 /** Nats: one decimal from 1 on, two below. */
 export function nats(value) {
-  if (!Number.isFinite(value)) return "–";
+  if (!Number.isFinite(value)) return String(value);
   return signed(value, fixed[Math.abs(value) >= 1 ? 0 : 1]);
 }
 

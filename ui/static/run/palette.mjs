@@ -17,7 +17,7 @@ const PIXELS = { light: STOPS.light.map(pixel), dark: STOPS.dark.map(pixel) };
 /** The pixel that stands for a KL of so many nats. */
 export function heat(value, theme) {
   const place = Math.round((value / BRIGHTEST) * (STOPS.light.length - 1));
-  return PIXELS[theme][Math.max(0, Math.min(STOPS.light.length - 1, place || 0))];
+  return PIXELS[theme][Math.max(0, Math.min(STOPS.light.length - 1, place))];
 }
 
 function background(element) {

@@ -18,7 +18,7 @@ export class Rows {
     this.train = [];
     this.test = [];
     this.testSteps = [];
-    this.coded = []; // rows that know their KL per dimension
+    this.coded = []; // rows that know their KL per dimension, or have lost it to NaN
   }
 
   get dimensions() {
@@ -65,6 +65,7 @@ export class Rows {
     const isTest = this.value(row, COLUMN.split) === 1;
     (isTest ? this.test : this.train).push(row);
     if (isTest) this.testSteps.push(this.step(row));
-    if (this.dimensions > 0 && Number.isFinite(this.dimension(row, 0))) this.coded.push(row);
+    const known = this.dimensions > 0 && Number.isFinite(this.dimension(row, 0));
+    if (known || !Number.isFinite(this.value(row, COLUMN.kl))) this.coded.push(row);
   }
 }

@@ -69,7 +69,8 @@ function paint(canvas, { rows, theme }, { x, left, right, order }) {
     if (!next || step > rows.lastStep + x.domain()[1] / width) continue;
     const row = rows.coded[next - 1];
     order.forEach((dimension, place) => {
-      pixels[place * width + column] = heat(rows.dimension(row, dimension), theme);
+      const kl = rows.dimension(row, dimension);
+      if (Number.isFinite(kl)) pixels[place * width + column] = heat(kl, theme);
     });
   }
   context.putImageData(image, 0, 0);

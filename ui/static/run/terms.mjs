@@ -43,7 +43,7 @@ function drawGrid(nodes, view, { yTicks, y, left, right, unit }) {
 function crossed({ rows }, { x, y, right, unit }, height) {
   const inside = (row, role) => {
     const above = height - y(rows.value(row, COLUMN[role]));
-    return above > 5 * unit && above < 22 * unit;
+    return above > 5 * unit && above < 28 * unit;
   };
   return rows.test.some((row) => x(rows.step(row)) > right - 200 * unit && ROLES.some((role) => inside(row, role)));
 }
@@ -81,8 +81,8 @@ function drawDots(nodes, { rows, at }, { x, y, unit, terms }) {
 }
 
 // KL stands in the middle of its band; the two others keep their distance from it.
-function labelHeights({ rows }, { y, terms, unit }) {
-  const [upper, lower] = ROLES.map((role) => y(rows.value(rows.newest, COLUMN[role])));
+function labelHeights({ rows }, row, { y, terms, unit }) {
+  const [upper, lower] = ROLES.map((role) => y(rows.value(row, COLUMN[role])));
   const middle = (upper + lower) / 2;
   const reach = Math.max(18 * unit, Math.abs(lower - upper) / 2);
   const shift = Math.min(0, terms.bottom - (middle + reach));
@@ -90,9 +90,11 @@ function labelHeights({ rows }, { y, terms, unit }) {
 }
 
 function drawLabels(nodes, view, frame) {
-  show(nodes.labels, view.rows.newest !== null);
-  if (view.rows.newest === null) return;
-  const heights = labelHeights(view, frame);
+  const { rows } = view;
+  const row = rows.test.findLast((test) => ROLES.every((role) => Number.isFinite(rows.value(test, COLUMN[role]))));
+  show(nodes.labels, row !== undefined);
+  if (row === undefined) return;
+  const heights = labelHeights(view, row, frame);
   for (const role of Object.keys(WORDS)) {
     write(nodes[`${role}Label`], frame.right + 12 * frame.unit, heights[role], WORDS[role]);
   }

@@ -1,0 +1,129 @@
+"""What can be done to a run: choose another, pause, resume, stop, pace, change β from now on, branch."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ui.data import config_of, store, summaries
+from ui.host import ensure_engine
+from ui.parts import page, safe, told
+from vae_core.branching import branch, points
+from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
+from vae_core.runs import ASSETS, LIVE, Run, requeue
+from vae_core.schedules import Constant
+from vae_core.training.course import Course
+
+PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
+
+
+def run_bar(run: Run) -> None:
+    """The run's name, and another one to look at."""
+    left, right = st.columns([3, 1.3], vertical_alignment="center")
+    config = config_of(run)
+    left.markdown(f"**{safe(run.label.get('title') or run.name)}** · {config.dataset.title} · seed {config.seed}")
+    names = [row.name for row in summaries()]
+    chosen = right.selectbox(
+        "Change run", names, names.index(run.name) if run.name in names else None,
+        label_visibility="collapsed", placeholder="Change run", key=f"change-{run.name}",
+    )  # fmt: skip
+    if chosen and chosen != run.name:
+        st.query_params["run"] = chosen
+        st.rerun()
+
+
+def controls(run: Run) -> None:
+    """The row under the figure; what it offers depends on the state."""
+    if run.path.parent == ASSETS:
+        columns = st.columns([1.1, 4], vertical_alignment="center")
+        with columns[0]:
+            _branch(run)
+        columns[1].caption(
+            "A recorded run. Branch from any of its snapshots to go on from there, with a β of your own."
+        )
+    elif run.state in LIVE:
+        _live(run)
+    else:
+        _ended(run)
+
+
+def _live(run: Run) -> None:
+    columns = st.columns([0.9, 0.7, 2.1, 2.1, 1.3, 1.2], vertical_alignment="center")
+    paused = run.state == "paused"
+    if columns[0].button("Resume" if paused else "Pause", width="stretch", key=f"hold-{run.name}"):
+        _post(run, Resume() if paused else Pause())
+    if columns[1].button("Stop", width="stretch", key=f"stop-{run.name}"):
+        _post(run, Stop())
+    with columns[2]:
+        _pace(run)
+    with columns[3]:
+        _beta(run)
+    if columns[4].button("Back to plan", width="stretch", help="β follows the run's own schedule again."):
+        _post(run, SetBeta(schedule=config_of(run).beta))
+    with columns[5]:
+        _branch(run)
+
+
+def _pace(run: Run) -> None:
+    """Streamlit's segmented control: each pace is a button of its own name."""
+    key = f"pace-{run.name}"
+    now = next((name for name, seconds in PACES.items() if seconds == run.status().pace), "Full speed")
+
+    def post() -> None:
+        if chosen := st.session_state[key]:
+            _post(run, Pace(seconds=PACES[chosen]))
+
+    st.segmented_control("Pace", list(PACES), default=now, key=key, on_change=post, label_visibility="collapsed")
+
+
+def _beta(run: Run) -> None:
+    key = f"beta-{run.name}"
+
+    def post() -> None:
+        _post(run, SetBeta(schedule=Constant(value=float(st.session_state[key]))))
+
+    now = min(2.0, round(Course(run)(run.status().step), 2))
+    st.slider(
+        "β from now on", 0.0, 2.0, now, 0.01, key=key, on_change=post, format="β = %.2f", label_visibility="collapsed"
+    )
+
+
+def _ended(run: Run) -> None:
+    columns = st.columns([1, 1.1, 4], vertical_alignment="center")
+    step, steps = run.status().step, config_of(run).steps
+    if step < steps and columns[0].button("Resume", width="stretch", key=f"again-{run.name}"):
+        with told():
+            requeue(run)
+            ensure_engine(store())
+            st.rerun()
+    with columns[1]:
+        _branch(run)
+    columns[2].caption(safe(run.message) if run.message else f"{step:,} of {steps:,} steps.")
+
+
+def _branch(run: Run) -> None:
+    """A new run from a step of this one, with another β from there."""
+    with st.popover("Branch here", width="stretch"):
+        kept = points(run)
+        if not kept:
+            st.caption("The run has no checkpoint or snapshot yet.")
+            return
+        config = config_of(run)
+        step = st.select_slider(
+            "From step", list(kept), max(kept), format_func=lambda at: f"{at:,}", key=f"from-{run.name}"
+        )
+        beta = st.number_input("β from there", 0.0, 1000.0, 1.0, 0.1, key=f"branch-beta-{run.name}")
+        steps = st.number_input(
+            "Steps in all", 1, 10_000_000, max(config.steps, step + config.steps // 2), key=f"more-{run.name}"
+        )
+        st.caption("With the optimiser's state." if kept[step] else "From a snapshot: the optimiser starts fresh.")
+        if st.button("Start the branch", type="primary", key=f"go-{run.name}"):
+            with told():
+                changed = type(config).model_validate(config.model_copy(update={"steps": int(steps)}))
+                child = branch(run, step, store(), config=changed, beta=Constant(value=beta), pace=PACES["Lesson"])
+                ensure_engine(store())
+                st.switch_page(page("watch"), query_params={"run": child.name})
+
+
+def _post(run: Run, command: Command) -> None:
+    with told():
+        run.post(command)
