@@ -1,10 +1,13 @@
 """What every test shares: where MNIST is, a store of its own, and nothing left running."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from vae_core.runs import RunStore
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -33,3 +36,17 @@ def mnist() -> Path:
     if not folder.is_dir():
         pytest.skip(f"MNIST is not in {folder}; set VAE_DATA_DIR to the folder that holds mnist/")
     return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    """An empty store."""
+    return RunStore(tmp_path / "runs")
+
+
+@pytest.fixture(autouse=True)
+def _settings_of_torch() -> Iterator[None]:
+    """A run trained in this process leaves its thread count and its way with denormal numbers behind."""
+    yield
+    torch.set_num_threads(2)
+    torch.set_flush_denormal(False)

@@ -40,6 +40,12 @@ def model(seed: int = 0) -> VAE:
 VAE_OF_NO_MATTER = model()
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Two threads wait for each other at every small operation when the machine is busy (restored for all tests)."""
+    torch.set_num_threads(1)
+
+
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

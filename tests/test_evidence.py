@@ -19,6 +19,12 @@ from vae_core.spec import InputError, Shape, Split
 from vae_core.vae import VAE
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Two threads wait for each other at every small operation when the machine is busy (restored for all tests)."""
+    torch.set_num_threads(1)
+
+
 def numbers(values: list) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 

@@ -26,6 +26,12 @@ LATENT = 3
 GREY = Bernoulli(binarise="never")
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Two threads wait for each other at every small operation when the machine is busy (restored for all tests)."""
+    torch.set_num_threads(1)
+
+
 def built(net: Net, shape: Shape, seed: int = 0, likelihood: Likelihood = GREY) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

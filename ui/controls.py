@@ -11,7 +11,6 @@ from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
 from vae_core.runs import ASSETS, LIVE, Run, requeue
 from vae_core.schedules import Constant
-from vae_core.training.course import Course
 
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
 
@@ -76,28 +75,29 @@ def _pace(run: Run) -> None:
 
 
 def _beta(run: Run) -> None:
+    """β for the rest of the run; the slider speaks only when it is moved."""
     key = f"beta-{run.name}"
+    config = config_of(run)
+    planned = min(2.0, config.beta(config.steps))
 
     def post() -> None:
         _post(run, SetBeta(schedule=Constant(value=float(st.session_state[key]))))
 
-    now = min(2.0, round(Course(run)(run.status().step), 2))
-    st.slider(
-        "β from now on", 0.0, 2.0, now, 0.01, key=key, on_change=post, format="β = %.2f", label_visibility="collapsed"
-    )
+    st.slider("β from now on", 0.0, 2.0, planned, 0.01, key=key, on_change=post, format="set β = %.2f",
+              label_visibility="collapsed", help="Moves the running model. 1 is the ELBO itself.")  # fmt: skip
 
 
 def _ended(run: Run) -> None:
-    columns = st.columns([1, 1.1, 4], vertical_alignment="center")
     step, steps = run.status().step, config_of(run).steps
+    columns = st.columns([1, 1.1, 4] if step < steps else [1.1, 5], vertical_alignment="center")
     if step < steps and columns[0].button("Resume", width="stretch", key=f"again-{run.name}"):
         with told():
             requeue(run)
             ensure_engine(store())
             st.rerun()
-    with columns[1]:
+    with columns[-2]:
         _branch(run)
-    columns[2].caption(safe(run.message) if run.message else f"{step:,} of {steps:,} steps.")
+    columns[-1].caption(safe(run.message) if run.message else f"{step:,} of {steps:,} steps are trained.")
 
 
 def _branch(run: Run) -> None:

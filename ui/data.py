@@ -30,6 +30,8 @@ class Summary:
     latent: int
     created: float
     shipped: bool
+    shown: int
+    grey: bool
 
 
 def store() -> RunStore:
@@ -75,6 +77,8 @@ def summary(run: Run) -> Summary:
         config_of(run).latent,
         run.created,
         run.path.parent == ASSETS,
+        int(last.get("step", 0)),
+        config_of(run).dataset.shape.channels == 1,
     )
 
 

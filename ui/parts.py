@@ -15,10 +15,11 @@ from vae_core.spec import InputError
 STYLE = """
 <style>
   [data-testid="stMainBlockContainer"] { max-width: 1280px; padding-top: 4.25rem; padding-bottom: 2.5rem; }
-  [data-testid="stMain"] { font-variant-numeric: tabular-nums; }
+  [data-testid="stText"] { font-variant-numeric: tabular-nums; }
   [data-testid="stMain"] h1 { letter-spacing: -0.01em; line-height: 40px; padding: 0 0 4px; }
   .er-lead { font-family: "Source Serif", serif; font-size: 24px; line-height: 32px; max-width: 44em; margin: 0; }
-  .er-muted { color: color-mix(in srgb, currentColor 66%, transparent); }
+  .er-strip { display: block; width: 100%; aspect-ratio: 8 / 1; object-fit: cover; object-position: top; border-radius: 4px; }
+  .er-strip.er-paper { filter: invert(1); }
 </style>
 """
 PAGES = Path(__file__).resolve().parent.parent / "pages"

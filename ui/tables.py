@@ -19,15 +19,28 @@ WIDTHS = [3.2, 1.3, 1.6, 1, 0.8, 1.3, 1.1]
 
 
 def shipped_cards(rows: list[Summary]) -> None:
-    """Each shipped run: its name, what it shows, its numbers, and a way in."""
+    """Each shipped run: what comes back from it, what it shows, its numbers, and a way in."""
+    order = list(PRESETS)
     with st.grid(3, min_column_width=280) as grid:
-        for row in rows:
+        for row in sorted(rows, key=lambda row: order.index(row.name) if row.name in order else len(order)):
             with grid.cell(), st.container(border=True, height="stretch"):
-                preset = PRESETS.get(row.name)
-                st.markdown(f"**{safe(preset.title if preset else row.title)}**")
-                st.caption(preset.prediction if preset else row.name)
-                st.caption(f"ELBO {nats(row.elbo)} · KL {nats(row.kl)} · {row.in_use} of {row.latent} latents in use")
-                st.page_link(page("watch"), label=f"Watch {row.name}", query_params={"run": row.name})
+                _card(row)
+
+
+def _card(row: Summary) -> None:
+    preset = PRESETS.get(row.name)
+    st.markdown(f"**{safe(preset.title if preset else row.title)}**")
+    strip(row)
+    st.caption(preset.prediction if preset else row.name)
+    st.caption(f"ELBO {nats(row.elbo)} · KL {nats(row.kl)} · {row.in_use} of {row.latent} latents in use")
+    st.page_link(page("watch"), label=f"Watch {row.name}", query_params={"run": row.name})
+
+
+def strip(row: Summary) -> None:
+    """The reconstructions of the newest frame, as ink on paper in the light theme."""
+    paper = "er-paper" if row.grey and st.context.theme.type != "dark" else ""
+    source = f"/api/runs/{row.name}/frames/{row.shown:08d}.png"
+    st.html(f'<img class="er-strip {paper}" src="{source}" alt="Eight test images as this run reconstructs them">')
 
 
 def run_table(rows: list[Summary]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from pathlib import Path
 
 from vae_core import records
-from vae_core.checkpoints import load_snapshot, save_state
+from vae_core.checkpoints import load_checkpoint, load_snapshot, save_state
 from vae_core.commands import SetBeta
 from vae_core.config import RunConfig
 from vae_core.runs import Run, RunStore
@@ -45,14 +46,26 @@ def branch(
         raise InputError(
             f"the branch would end at step {config.steps:,}", run.name, fix=f"give more than {step:,} steps"
         )
+    _check_same_model(config, run)
     with tempfile.TemporaryDirectory() as folder:
-        history = Path(folder)
-        _copy_history(run, step, history)
-        _copy_weights(run, step, history / "checkpoints", exact=kept[step])
+        history = Path(folder) / "history"
+        history.mkdir()
+        try:
+            _copy_history(run, step, history)
+            _copy_weights(run, step, history / "checkpoints", exact=kept[step])
+        except OSError as error:
+            raise InputError(f"the run could not be copied ({error.strerror})", run.name, fix="try again") from None
         if beta:
             _append_change(history, step, SetBeta(schedule=beta))
         origin = {"run": run.name, "step": step, "optimiser": "kept" if kept[step] else "fresh"}
-        return store.create(config, name, stem=f"{run.name[:56]}-branch", pace=pace, origin=origin, history=history)
+        stem = f"{run.name[:56]}-branch"
+        return store.create(config, name, stem=stem, pace=pace, origin=origin, history=history, step=step)
+
+
+def _check_same_model(config: RunConfig, run: Run) -> None:
+    for field in ("dataset", "net", "likelihood", "latent"):
+        if getattr(config, field) != getattr(run.config, field):
+            raise InputError(f"the branch would have another {field}", run.name, fix="train a new run instead")
 
 
 def _step(path: Path) -> int:
@@ -78,7 +91,10 @@ def _copy_weights(run: Run, step: int, folder: Path, *, exact: bool) -> None:
     if not exact:
         return save_state(folder, load_snapshot(run.snapshots()[step]))
     folder.mkdir()
-    path = next(path for path in run.checkpoints() if _step(path) == step)
+    path = next((path for path in run.checkpoints() if _step(path) == step), None)
+    if path is None:  # the run trains on, and has pruned it
+        raise FileNotFoundError(errno.ENOENT, f"the checkpoint of step {step} is gone")
+    load_checkpoint(path)  # a bad one is refused here, not when the branch starts
     for source in (path, path.with_name(path.name + ".sha256")):
         shutil.copyfile(source, folder / source.name)
 

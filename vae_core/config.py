@@ -101,7 +101,7 @@ class RunConfig(Spec):
         description="Steps between rows after step 200; every step to 50, every 5 to 200.",
     )
     evaluate_every: int = Field(
-        default_factory=_share_of_steps(30), ge=1, title="Evaluate every", description="Steps; denser early."
+        default_factory=_share_of_steps(25), ge=1, title="Evaluate every", description="Steps; denser early."
     )
     checkpoint_every: int = Field(default_factory=_share_of_steps(10), ge=1, title="Checkpoint every")
 
@@ -111,11 +111,10 @@ class RunConfig(Spec):
 
     def evaluations(self) -> tuple[int, ...]:
         """The steps at which the test images are measured: dense early, then regular; 0 and the last among them."""
-        early = [0, 1, 2, 3]
-        while early[-1] < min(self.evaluate_every, self.steps):
-            early.append(early[-1] + max(2, early[-1] // 2))
-        early = [step for step in early if step < min(self.evaluate_every, self.steps)]
-        return tuple(sorted({*early, *range(0, self.steps, self.evaluate_every), self.steps}))
+        dense = 4 * self.evaluate_every
+        early = {0, 1, 2, 4, 8, 16, *(round(dense * (part / 24) ** 3) for part in range(24))}
+        regular = range(dense, self.steps, self.evaluate_every)
+        return tuple(sorted({step for step in (*early, *regular) if step < self.steps} | {self.steps}))
 
     def snapshots(self) -> tuple[int, ...]:
         """The steps at which the weights are kept: every second evaluation, and the last."""
@@ -175,13 +174,13 @@ def parse_config(text: str | bytes, where: str = "the config") -> RunConfig:
 def _first_problem(error: ValidationError) -> str:
     """The first problem in plain words; the tag of a union's variant is not part of the field's name."""
     first = error.errors(include_url=False)[0]
-    place = [str(part) for part in first["loc"]]
+    place = [" ".join(str(part).split())[:60] for part in first["loc"]]
     variant = first["loc"][1:2] and str(first["loc"][1]) in KINDS
     path = ".".join(place[:1] + place[2:] if variant else place) or "the document"
     given = repr(first.get("input"))[:60]
     if first["type"] == "extra_forbidden":
         return f"there is no field {path} (it was given {given})"
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ").strip()
+    message = " ".join(first["msg"].split())[:200].removeprefix("Value error, ").removeprefix("Input ").strip()
     return f"{path} {message} (it is {given})"
 
 
@@ -217,7 +216,7 @@ def _parse_setting(text: str) -> tuple[list[str], Any]:
         raise InputError(f"{text!r} is not a setting", fix="write it as path=value, for instance beta.steps=750")
     try:
         return path.split("."), json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return path.split("."), value
 
 

@@ -15,13 +15,17 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from vae_core.runs import ASSETS, Run, RunStore, write_status
+from vae_core.runs import Run, RunStore, Status, age, write_status
+from vae_core.spec import InputError
 from vae_core.training.worker import (
     BAD_CHECKPOINT,
     BAD_NUMBERS,
@@ -36,7 +40,10 @@ from vae_core.training.worker import (
 )
 
 # Codes after which another attempt would end the same way, or was not wanted; a killed child has a negative one.
-FINAL = {OK, 1, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED, 130, 143}
+FINAL = {
+    OK, 1, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED,
+    128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM,
+}  # fmt: skip
 RETRIES = 2
 # Adam loads torch._dynamo at its first use, which takes most of a second.
 PRELOAD = ["torch._dynamo", "vae_core.training"]
@@ -44,6 +51,7 @@ SCAN_EVERY = 0.1
 ALONE_FOR = 60.0
 LEASE = "server-*.lease"
 UNFINISHED = ("queued", "interrupted", "crashed")
+HELD = ("running", "paused", "stalled")
 
 
 def _child(run_dir: str) -> None:
@@ -53,30 +61,41 @@ def _child(run_dir: str) -> None:
     try:
         train(run_dir)
     except Halted as halted:
+        if halted.code == 1:
+            traceback.print_exc()
         sys.exit(halted.code)
+    except InputError:  # the run is gone
+        sys.exit(REMOVED)
 
 
 def supervise(run_dir: str) -> int:
     """Train one run in processes of its own, again after a violent death; returns the last exit code."""
-    context = mp.get_context("forkserver" if os.name == "posix" else "spawn")
-    if os.name == "posix":
-        context.set_forkserver_preload(PRELOAD)
+    context = _context()
     code = OK
     for _ in range(RETRIES + 1):
         process = context.Process(target=_child, args=(run_dir,))
         process.start()
         _CHILDREN.add(process)
+        if _ENDING.asked:  # the engine may have looked for children just before this one was there
+            process.terminate()
         process.join()
         _CHILDREN.discard(process)
         code = process.exitcode if process.exitcode is not None else 1
-        if code in FINAL or -code in (signal.SIGTERM, signal.SIGINT) or _ENDING.is_set():
+        if code in FINAL or _ENDING.asked:
             return code
     _give_up(Run(Path(run_dir)), code)
     return code
 
 
 _CHILDREN: set[multiprocessing.process.BaseProcess] = set()
-_ENDING = threading.Event()
+_ENDING = SimpleNamespace(asked=False)  # not an Event: its lock may be held when a signal comes
+
+
+def _context():
+    """Processes start from a server that has torch loaded; where there is none, each loads it again."""
+    context = mp.get_context("forkserver" if os.name == "posix" else "spawn")
+    context.set_forkserver_preload(PRELOAD)
+    return context
 
 
 def _give_up(run: Run, code: int) -> None:
@@ -84,21 +103,6 @@ def _give_up(run: Run, code: int) -> None:
     message = f"The training process died {RETRIES + 1} times ({reason}); resume to try again."
     with contextlib.suppress(Timeout, OSError), run.lock().acquire(timeout=1.0):
         write_status(run, replace(run.status(), state="failed", code=code, message=message))
-
-
-class LocalExecutor(futures.Executor):
-    """A bounded queue on this machine: `slots` threads, each of which only waits for a process."""
-
-    def __init__(self, slots: int) -> None:
-        self._pool = futures.ThreadPoolExecutor(slots, thread_name_prefix="slot")
-
-    def submit(self, fn, /, *args, **kwargs):
-        """Run `fn` when a slot is free."""
-        return self._pool.submit(fn, *args, **kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more work."""
-        self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
 def engine_lock(store: RunStore) -> FileLock:
@@ -109,10 +113,16 @@ def engine_lock(store: RunStore) -> FileLock:
 def serve_store(
     store: RunStore, slots: int = 1, *, once: bool = False, executor: futures.Executor | None = None
 ) -> None:
-    """Take queued, interrupted and crashed runs until nobody needs an engine (or, with `once`, until none is left)."""
+    """Take queued, interrupted and crashed runs until nobody needs an engine (or, with `once`, until none is left).
+
+    Any executor will do, here or on other machines: all it is given is `supervise` and the path of a run.
+    """
     store.root.mkdir(parents=True, exist_ok=True)
-    with engine_lock(store).acquire(timeout=0):
-        Engine(store, slots, executor or LocalExecutor(slots), once=once).serve()
+    with engine_lock(store).acquire(timeout=0.5):  # a server that asks whether there is an engine holds it a moment
+        if executor:
+            return Engine(store, slots, executor, once=once).serve()
+        with futures.ThreadPoolExecutor(slots, thread_name_prefix="slot") as threads:
+            Engine(store, slots, threads, once=once).serve()
 
 
 class Engine:
@@ -120,70 +130,87 @@ class Engine:
 
     def __init__(self, store: RunStore, slots: int, executor: futures.Executor, *, once: bool) -> None:
         self.store, self.slots, self.executor, self.once = store, slots, executor, once
-        self._taken: dict[Path, futures.Future[int]] = {}
+        self._taken: dict[Path, tuple[Status, futures.Future[int]]] = {}
         self._given_up: dict[Path, float] = {}
         self._needed = time.monotonic()
 
     def serve(self) -> None:
         """Scan, submit, and end when it should."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _ENDING.set())
-        if os.name == "posix":
-            _warm_up()
-        while not _ENDING.is_set() and self.store.root.is_dir() and self._wanted():
-            self._reap()
-            for run in self._waiting()[: max(0, self.slots - self._busy())]:
-                self._taken[run.path] = self.executor.submit(supervise, str(run.path))
-            time.sleep(SCAN_EVERY)
-        self._end()
+        _ENDING.asked = False
+        previous = _listen()
+        try:
+            if os.name == "posix":
+                _warm_up()
+            while not _ENDING.asked and self.store.root.is_dir() and self._scan():
+                pass
+        finally:
+            self._end()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
-    def _wanted(self) -> bool:
-        now = time.monotonic()
-        if self._taken or self._waiting():
-            self._needed = now
-            return True
-        if self.once:
+    def _scan(self) -> bool:
+        """Look at all runs once, take what there are slots for, rest; whether the engine is still wanted."""
+        started = time.monotonic()
+        self._reap()
+        states = {run: run.state for run in self.store.own() if run.path not in self._taken}
+        waiting = [run for run, state in states.items() if state in UNFINISHED and self._may_try(run)]
+        others = sum(state in HELD and run.status().host == platform.node() for run, state in states.items())
+        for run in sorted(waiting, key=age)[: max(0, self.slots - len(self._taken) - others)]:
+            before = run.status()
+            self._taken[run.path] = before, self.executor.submit(supervise, str(run.path))
+        if not self._wanted(working=bool(self._taken or waiting), others=others):
             return False
-        if any(_age(path) < ALONE_FOR for path in self.store.root.glob(LEASE)):
+        # Looking at very many runs takes long, and must not take a whole core.
+        time.sleep(min(1.0, max(SCAN_EVERY, 9 * (time.monotonic() - started))))
+        return True
+
+    def _may_try(self, run: Run) -> bool:
+        """Not again after an attempt failed to finish it, until somebody asks, which changes its status."""
+        return self._given_up.get(run.path) != run.status().heartbeat
+
+    def _wanted(self, *, working: bool, others: int) -> bool:
+        if self.once:
+            return working
+        now = time.monotonic()
+        if working or others or any(_age(path) < ALONE_FOR for path in self.store.root.glob(LEASE)):
             self._needed = now
         return now - self._needed < ALONE_FOR
 
-    def _waiting(self) -> list[Run]:
-        """Oldest first: queued runs, and those that some death left unfinished."""
-        runs = [run for run in self._others() if self._given_up.get(run.path) != run.status().heartbeat]
-        return [run for run in reversed(runs) if run.state in UNFINISHED]
-
-    def _others(self) -> list[Run]:
-        return [run for run in self.store if run.path.parent != ASSETS and run.path not in self._taken]
-
-    def _busy(self) -> int:
-        """Slots in use on this host: ours, and runs that an engine before us left running."""
-        adopted = [run for run in self.store if run.path not in self._taken and run.path.parent != ASSETS]
-        ours = platform.node()
-        return len(self._taken) + sum(
-            run.status().host == ours and run.state in ("running", "paused") for run in adopted
-        )
-
     def _reap(self) -> None:
-        for path, future in list(self._taken.items()):
-            if future.done():
-                del self._taken[path]
-                if Run(path).state in UNFINISHED:  # until somebody asks again, which changes its status
-                    self._given_up[path] = Run(path).status().heartbeat
+        for path, (before, future) in list(self._taken.items()):
+            if not future.done():
+                continue
+            del self._taken[path]
+            if not future.cancelled() and (error := future.exception()):
+                sys.stderr.write(f"vae_core: {path.name} could not be started ({error})\n")
+            run, now = Run(path), Run(path).status()
+            # One that is queued with another status than before was asked for again in the meantime.
+            if run.state in UNFINISHED and (now.state != "queued" or now == before):
+                self._given_up[path] = now.heartbeat
 
     def _end(self) -> None:
         """Ask the running children to write a checkpoint and end; wait for them."""
-        _ENDING.set()
+        _ENDING.asked = True
         for process in list(_CHILDREN):
             process.terminate()
-        self.executor.shutdown(wait=True, cancel_futures=True)
+        waiting = [future for _, future in self._taken.values() if not future.cancel()]
+        futures.wait(waiting)
+
+
+def _listen() -> dict[int, Any]:
+    """SIGTERM and Ctrl-C end the engine; Python lets only the main thread ask for signals."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, _ask_to_end) for number in (signal.SIGTERM, signal.SIGINT)}
+
+
+def _ask_to_end(number: int, frame: FrameType | None) -> None:
+    _ENDING.asked = True
 
 
 def _warm_up() -> None:
     """Start the forkserver now, so that the first run does not wait for torch to be imported."""
-    context = mp.get_context("forkserver")
-    context.set_forkserver_preload(PRELOAD)
-    process = context.Process(target=int)
+    process = _context().Process(target=int)
     process.start()
     process.join()
 

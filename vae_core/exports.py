@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from vae_core.runs import Run
 from vae_core.spec import InputError, atomic_write
 
 KEYS = ("step", "split")
+SUFFIX = ".elbo-room"
 
 
 def columns(row: Record) -> dict[str, Any]:
@@ -33,23 +37,35 @@ def to_csv(run: Run, path: Path) -> None:
     writer = csv.DictWriter(text, names, restval="")
     writer.writeheader()
     writer.writerows(rows)
-    try:
+    with _explained(path):
+        if not path.name or path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
         atomic_write(path, text.getvalue().encode())
-    except OSError as error:
-        raise InputError(f"{path} could not be written ({error.strerror})", fix="choose another --out") from None
 
 
 def to_tensorboard(run: Run, path: Path) -> None:
-    """Scalars under train/ and test/ as a TensorBoard event file in the folder `path`."""
-    from torch.utils.tensorboard import SummaryWriter
+    """Scalars under train/ and test/ as one TensorBoard event file in the folder `path`, in place of an earlier one."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise InputError("TensorBoard is not installed", fix="pip install tensorboard") from None
+    rows = [columns(row) for row in run.rows()]
+    with _explained(path):
+        for earlier in path.glob(f"events.out.tfevents.*{SUFFIX}"):
+            earlier.unlink()
+        writer = SummaryWriter(str(path), filename_suffix=SUFFIX)
+        for row in rows:
+            for name in row.keys() - KEYS:
+                writer.add_scalar(f"{row['split']}/{name}", row[name], row["step"])
+        writer.close()
 
-    writer = SummaryWriter(str(path))
-    for row in run.rows():
-        flat = columns(row)
-        for name, value in flat.items():
-            if name not in KEYS:
-                writer.add_scalar(f"{flat['split']}/{name}", value, flat["step"])
-    writer.close()
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} could not be written ({error.strerror})", fix="choose another --out") from None
 
 
 FORMATS = {"csv": to_csv, "tensorboard": to_tensorboard}

@@ -22,6 +22,12 @@ COLUMNS = 8
 SAMPLES = 16
 LARGEST = 32
 BUDGET = 400_000
+MOST = 60
+
+
+def steps(evaluations: tuple[int, ...]) -> set[int]:
+    """At which of the evaluations a frame is kept: all, or 60 evenly among more, and always the last."""
+    return {*evaluations[:: -(-len(evaluations) // MOST)], evaluations[-1]}
 
 
 def chosen(split: Split) -> Int[Tensor, "k"]:
@@ -60,7 +66,7 @@ def _row(tiles: Float[Tensor, "k c h w"]) -> Float[Tensor, "8 c h w"]:
 def _write(path: Path, tiles: Float[Tensor, "n c h w"], budget: int) -> None:
     path.parent.mkdir(exist_ok=True)
     data = b""
-    for levels in (64, 32, 16, 8, 4):
+    for levels in (64, 32, 16, 8, 4, 2):
         data = _png(tiles, levels)
         if len(data) <= budget:
             break

@@ -85,7 +85,7 @@ class Tail:
         for line in data.splitlines():
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 self.bad += 1
                 continue
             if isinstance(record, dict):
@@ -113,7 +113,7 @@ def cut(path: Path, keep: Callable[[Record], bool]) -> None:
 def _kept(line: bytes, keep: Callable[[Record], bool]) -> bool:
     try:
         return keep(json.loads(line))
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
-from vae_core.records import Log
+from vae_core.records import Log, Record
 from vae_core.runs import Run
 from vae_core.schedules import Schedule
 
@@ -15,13 +15,9 @@ class Course:
     """β at each step. A change is in the journal, on disk, before it takes effect; reading the journal replays it."""
 
     def __init__(self, run: Run) -> None:
-        entries = run.journal()
-        self.known = {entry.get("id") for entry in entries}
+        self._run = run
         self._planned = run.config.beta
-        self._changes = [
-            (int(entry["step"]), SCHEDULE.validate_python(_tuples(entry["schedule"]))) for entry in entries
-        ]
-        self._path = run.path / "journal.jsonl"
+        self._read()
 
     def __call__(self, step: int) -> float:
         """The β of the update after `step` updates: the latest change that has begun, else the plan."""
@@ -32,11 +28,20 @@ class Course:
 
     def change(self, step: int, schedule: Schedule, identity: str) -> None:
         """From `step` on, follow another schedule."""
-        log = Log(self._path, durable=True)
+        log = Log(self._run.path / "journal.jsonl", durable=True)
         log.append({"step": step, "id": identity, "schedule": schedule.model_dump(mode="json")})
         log.close()
-        self.known.add(identity)
-        self._changes.append((step, schedule))
+        self._read()  # a record keeps six digits, and a replay must see the same β
+
+    def _read(self) -> None:
+        entries = self._run.journal()
+        self.known = {entry.get("id") for entry in entries}
+        self._changes = [change_of(entry) for entry in entries]
+
+
+def change_of(entry: Record) -> tuple[int, Schedule]:
+    """A journal entry as the step from which on it holds, and its schedule."""
+    return int(entry["step"]), SCHEDULE.validate_python(_tuples(entry["schedule"]))
 
 
 def _tuples(value: object) -> object:

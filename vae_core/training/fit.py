@@ -45,8 +45,8 @@ def fit(
     images = vae.likelihood.once(images, vae.shape.top).to(device)
     generator = torch.Generator(device)
     batches = Batches(len(images), config, device)
-    vae.train()
     for step in range(start, config.steps):
+        vae.train()  # the caller may have looked at the model in between
         generator.manual_seed(seed_of(config.seed, 1, step))
         weight = beta(step)
         optimiser.param_groups[0]["lr"] = config.rate(step)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from vae_core import frames, records
-from vae_core.checkpoints import save_checkpoint, save_snapshot
+from vae_core.checkpoints import BadCheckpoint, save_checkpoint, save_snapshot
 from vae_core.config import RunConfig
 from vae_core.diagnostics import PAIRS, encode
 from vae_core.evaluation import baseline, measure
@@ -30,6 +30,12 @@ class NonFinite(ArithmeticError):
         super().__init__(f"{what} is not finite at step {step:,}")
 
 
+def forget_after(run: Run, step: int) -> None:
+    """Cut off the rows that a run resumed after `step` updates will write again."""
+    path = run.path / "metrics.jsonl"
+    records.cut(path, lambda row: row["step"] < step or (row["step"] == step and row["split"] == "test"))
+
+
 class Recorder:
     """Writes rows, evaluations, snapshots, frames and checkpoints of one run."""
 
@@ -43,7 +49,8 @@ class Recorder:
         self._shown = frames.chosen(self._test)
         self._evaluations = set(self.config.evaluations())
         self._snapshots = set(self.config.snapshots())
-        self._budget = frames.BUDGET * 9 // 10 // len(self._evaluations)
+        self._frames = frames.steps(self.config.evaluations())
+        self._budget = frames.BUDGET * 9 // 10 // len(self._frames)
         self._log = records.Log(run.path / "metrics.jsonl")
 
     def step(self, step: Step) -> None:
@@ -79,24 +86,25 @@ class Recorder:
             train = self.vae.likelihood.once(self._train.images, top)
             row["baseline"] = baseline(self.vae.likelihood, train, e.images, top)
             frames.write_inputs(self._folder("frames"), self._test, e)
-        frames.write_frame(self._folder("frames"), step, self.vae, e, self._shown, self._budget)
-        if step in self._snapshots:
-            save_snapshot(self._folder("snapshots") / f"{step:08d}.safetensors", step, self.vae)
         self._log.append(row)
-        self.vae.train()
         if not math.isfinite(row["elbo"]):
             raise NonFinite(step, "the test ELBO")
+        if step in self._frames:
+            frames.write_frame(self._folder("frames"), step, self.vae, e, self._shown, self._budget)
+        if step in self._snapshots:
+            save_snapshot(self._folder("snapshots") / f"{step:08d}.safetensors", step, self.vae)
+        self.vae.train()
 
     def checkpoint(self, step: int, asked: bool = False) -> None:
-        """Write the full state."""
-        save_checkpoint(self._folder("checkpoints"), step, self.vae, self.optimiser, asked)
+        """Write the full state, unless a number in it is not finite."""
+        try:
+            save_checkpoint(self._folder("checkpoints"), step, self.vae, self.optimiser, asked)
+        except BadCheckpoint:
+            raise NonFinite(step, "the model") from None
 
-    def cut_to(self, step: int) -> None:
-        """Forget the rows that a resumed run will write again."""
+    def close(self) -> None:
+        """Let go of the log."""
         self._log.close()
-        path = self.run.path / "metrics.jsonl"
-        records.cut(path, lambda row: row["step"] < step or (row["step"] == step and row["split"] == "test"))
-        self._log = records.Log(path)
 
     def _folder(self, name: str) -> Path:
         return self.run.path / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import platform
@@ -18,11 +19,11 @@ from filelock import Timeout
 
 from vae_core import commands, records
 from vae_core.checkpoints import BadCheckpoint, newest_state, restore
-from vae_core.runs import Run, held_lock, write_status
+from vae_core.runs import Run, held_lock, present, write_status
 from vae_core.spec import InputError
 from vae_core.training.course import Course
 from vae_core.training.fit import Step, adam, fit
-from vae_core.training.recorder import NonFinite, Recorder
+from vae_core.training.recorder import NonFinite, Recorder, forget_after
 
 OK, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED = 0, 2, 65, 66, 70, 71, 73, 74, 75
 LOOK_EVERY = 0.05
@@ -52,17 +53,17 @@ def train(path: str) -> None:
     thread count and flushes denormal numbers to zero, which Adam's moments of dark pixels otherwise become.
     """
     run = Run(Path(path))
-    config = run.config
+    if not present(run.path):
+        raise InputError(f"there is no run at {path}", fix="see `list` for the runs there are")
     lock = held_lock(run)
-    if not lock.is_locked:
-        try:
-            lock.acquire(timeout=1.0)  # a reader probing the lock holds it for a moment
-        except Timeout:
-            raise Halted(OWNED, f"{run.name} is being trained by another process") from None
     try:
-        # Before the first parallel operation, because each thread takes the mode it is born with.
-        torch.set_flush_denormal(True)
-        torch.set_num_threads(config.threads)
+        if not lock.is_locked:
+            lock.acquire(timeout=1.0)  # a reader probing the lock holds it for a moment
+    except Timeout:
+        raise Halted(OWNED, f"{run.name} is being trained by another process") from None
+    except OSError as error:
+        raise Halted(*_explain(error, run)) from None
+    try:
         Worker(run).work()
     finally:
         lock.release()
@@ -85,7 +86,11 @@ class Worker:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.status = replace(run.status(), state="running", message="", code=0, host=platform.node(), pid=os.getpid())
+        before = run.status()
+        self.status = replace(
+            before, state="running", message="", code=0, attempts=before.attempts + 1,
+            host=platform.node(), pid=os.getpid(),
+        )  # fmt: skip
         self._paused = False
         self._terminated: int | None = None
         self._looked = self._beaten = 0.0
@@ -113,31 +118,34 @@ class Worker:
 
     def _train(self) -> None:
         config = self.run.config
+        # Before the first parallel operation, because each thread takes the mode it is born with.
+        torch.set_flush_denormal(True)
+        torch.set_num_threads(config.threads)
         device = device_of(config.device)
         training, test = config.dataset.load()
         vae = config.build(training.images).to(device)
         optimiser = adam(vae, config)
-        course = Course(self.run)
-        recorder = Recorder(self.run, vae, optimiser, training, test, course)
-        self.status = replace(self.status, device=str(device))
-        start = 0
-        if state := newest_state(self.run.path / "checkpoints"):
+        state = newest_state(self.run.path / "checkpoints")
+        start = state.step if state else 0
+        self.status = replace(self.status, device=str(device), step=start)
+        if state:
             restore(state, vae, optimiser)
-            start = state.step
-        recorder.cut_to(start if state else -1)
-        self.status = replace(self.status, step=start)
-        self._recorder, self._course = recorder, course
-        if not state:
-            recorder.boundary(0)
-        self._obey(start)
-        for step in fit(vae, training.images, config, beta=course, optimiser=optimiser, start=start):
-            self._advance(step)
+        forget_after(self.run, start if state else -1)
+        self._course = Course(self.run)
+        with contextlib.closing(Recorder(self.run, vae, optimiser, training, test, self._course)) as self._recorder:
+            if not state:
+                self._recorder.boundary(0)
+            self._obey(start)
+            for step in fit(vae, training.images, config, beta=self._course, optimiser=optimiser, start=start):
+                self._advance(step)
 
     def _advance(self, step: Step) -> None:
         done = step.index + 1
         self._recorder.step(step)
         self._recorder.boundary(done)
         self.status = replace(self.status, step=done)
+        if done == self._recorder.config.steps:
+            return  # whatever is asked now: the run is done
         if self._recorder.config.logs(step.index):
             self._wait_for_pace(done)
         if time.monotonic() - self._looked > LOOK_EVERY:
@@ -164,7 +172,7 @@ class Worker:
             self._looked = time.monotonic()
             if self._terminated:
                 raise self._asked(step, "interrupted", 128 + self._terminated)
-            if not self.run.path.is_dir():
+            if not present(self.run.path):
                 raise FileNotFoundError(errno.ENOENT, "the run was removed", str(self.run.path))
             for identity, command in commands.collect(self.run.path / "commands"):
                 self._carry_out(step, identity, command)
@@ -249,7 +257,7 @@ def _explain(error: BaseException, run: Run) -> tuple[int, str]:
 
 
 def _explain_disk(error: OSError, run: Run) -> tuple[int, str] | None:
-    if not run.path.is_dir():
+    if not present(run.path):
         return REMOVED, "The run was removed while it trained."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DISK, "The disk is full. Free some space, then resume."

@@ -46,13 +46,12 @@ function noteLine(root) {
   const mark = icon(line);
   const word = node(line, "span", "er-word");
   const reason = node(line, "span", "er-reason");
-  return ({ state, message, offline, meta }) => {
+  return ({ state, message, meta }) => {
     const [kind, name, otherwise] = NOTES[state] ?? [];
-    const quiet = offline ? "reconnecting…" : "";
-    line.dataset.kind = kind ?? (quiet && "quiet");
+    line.dataset.kind = kind ?? "";
     set(mark, { d: ICONS[kind] ?? "" });
-    word.textContent = name ?? quiet;
-    reason.textContent = name ? [message || meta?.message || otherwise, quiet].filter(Boolean).join("  ·  ") : "";
+    word.textContent = name ?? "";
+    reason.textContent = name ? message || meta?.message || otherwise : "";
   };
 }
 
@@ -65,6 +64,17 @@ function term(line, role, sign, words) {
   return value;
 }
 
+// The state and how far the run is, at the right end of the equation's line.
+function progress(line) {
+  const part = node(line, "span", "er-progress");
+  const dot = node(part, "span", "er-dot");
+  const words = node(part, "span");
+  return ({ state, step, meta, offline }) => {
+    dot.dataset.state = state;
+    words.textContent = offline ? "reconnecting…" : `${state}  ${count(step)} / ${count(meta.steps)}`;
+  };
+}
+
 function equationLine(root) {
   const line = node(root, "div", "er-equation");
   const bound = node(line, "span", "er-part");
@@ -75,9 +85,12 @@ function equationLine(root) {
     kl: term(line, "kl", MINUS, "KL"),
   };
   const unit = node(line, "span", "er-unit");
-  return ({ rows, at, meta }) => {
+  const writeProgress = progress(line);
+  return (view) => {
+    const { rows, at, meta } = view;
     line.classList.toggle("er-hidden", at === null);
     if (at === null) return;
+    writeProgress(view);
     for (const [role, span] of Object.entries(values)) span.textContent = nats(rows.value(at, COLUMN[role]));
     unit.textContent = `${meta.unit ?? "nats per image"} · ${meta.split ?? "test"} · β = 1`;
   };

@@ -1,10 +1,11 @@
-"""The command line. Results go to stdout, everything else to stderr; an error is one line and an exit code."""
+"""What each command does."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,79 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
 
+from vae_core.cli.parser import complain
 from vae_core.spec import InputError
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with its errors in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Exit 2 for a bad request."""
-        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
-        raise SystemExit(2)
-
-
-def parser() -> Parser:
-    """All commands and their options."""
-    top = Parser(prog="vae_core", description="Train variational autoencoders and look into them.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    store = Parser(add_help=False)
-    store.add_argument("--runs", type=Path, metavar="DIR", help="the store (default: VAE_RUNS, else runs/)")
-
-    def command(name: str, summary: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, parents=[store], help=summary, description=summary)
-
-    train = command("train", "train a new run in this process, at full speed")
-    train.add_argument("--preset", metavar="NAME")
-    train.add_argument("--config", type=Path, metavar="FILE.json")
-    train.add_argument("--set", action="append", default=[], dest="settings", metavar="PATH=VALUE")
-    train.add_argument("--name", help="the run's name (default: the preset's or the data's)")
-    command("resume", "go on with a run in this process").add_argument("run", metavar="RUN")
-    command("stop", "ask a run to stop; it can be resumed").add_argument("run", metavar="RUN")
-    command("list", "the runs of the store").add_argument("--json", action="store_true")
-    add = command("add", "copy a run's directory, or a zip of one, into the store")
-    add.add_argument("path", type=Path, metavar="PATH")
-    engine = command("engine", "train queued runs")
-    engine.add_argument("--slots", type=int, default=1, metavar="N")
-    engine.add_argument("--once", action="store_true", help="end when the queue is empty")
-    evaluate = command("evaluate", "the numbers of a run's model, in nats per image")
-    evaluate.add_argument("run", metavar="RUN")
-    evaluate.add_argument("--split", choices=("test", "train"), default="test")
-    evaluate.add_argument("--samples", type=_positive, default=100, metavar="K", help="importance samples an image")
-    evaluate.add_argument("--images", type=_positive, default=500, metavar="N", help="images for the NLL")
-    evaluate.add_argument("--json", action="store_true")
-    export = command("export", "a run's numbers for other tools")
-    export.add_argument("run", metavar="RUN")
-    export.add_argument("--to", choices=("csv", "tensorboard"), required=True)
-    export.add_argument("--out", type=Path, required=True, metavar="PATH")
-    fetch = command("fetch", "download a data set")
-    fetch.add_argument("dataset", choices=("mnist", "fashion-mnist"))
-    serve = command("serve", "start the app and open the browser")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8501)
-    return top
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
-    options = parser().parse_args(arguments)
-    try:
-        return COMMANDS[options.command](options)
-    except InputError as error:
-        sys.stderr.write(f"vae_core: {error}\n")
-        return 2
-    except BrokenPipeError:
-        return 0
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
+ROOT = Path(__file__).resolve().parents[2]
+LARGEST_CONFIG = 2**20
 
 
 def _store(options: argparse.Namespace):
@@ -100,6 +34,7 @@ def _find(options: argparse.Namespace):
 
 
 def _train(options: argparse.Namespace) -> int:
+    import vae_core.training  # noqa: F401  (which takes a while: not between creating a run and training it)
     from vae_core.config import RunConfig, parse_config, revise
     from vae_core.presets import preset
 
@@ -111,6 +46,7 @@ def _train(options: argparse.Namespace) -> int:
     config = revise(config, options.settings)
     for note in config.notes():
         sys.stderr.write(f"note: {note}\n")
+    config.dataset.load()  # a run whose data are not there should not come to be
     run = _store(options).create(config, options.name, stem=options.preset, state="running", lock=True)
     code = _work(run)
     print(run.path.resolve())
@@ -119,21 +55,27 @@ def _train(options: argparse.Namespace) -> int:
 
 def _config_text(path: Path) -> str:
     """The config in a file, which may also be a run's config.json."""
+    if not path.is_file() or path.stat().st_size > LARGEST_CONFIG:
+        raise InputError("there is no file of at most 1 MiB", str(path), fix="check the path")
     try:
-        text = path.read_text()
+        text = path.read_text("utf-8")
         content = json.loads(text)
-    except (OSError, UnicodeDecodeError):
-        raise InputError("the file cannot be read", str(path), fix="check the path") from None
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror})", str(path), fix="check the path") from None
     except ValueError:
         raise InputError("the file is not JSON", str(path), fix="write it as one JSON object") from None
     return json.dumps(content["config"]) if isinstance(content, dict) and "config" in content else text
 
 
 def _resume(options: argparse.Namespace) -> int:
+    from vae_core.runs import forgive
+
     run = _find(options)
     if run.state == "done":
         print(f"{run.name} is done: all {run.config.steps:,} steps are trained")
         return 0
+    run.refuse_shipped()
+    forgive(run)
     return _work(run)
 
 
@@ -145,8 +87,7 @@ def _work(run) -> int:
         with _progress(run):
             train(str(run.path))
     except Halted as halted:
-        sys.stderr.write(f"vae_core: {halted}\n")
-        return halted.code
+        return complain(str(halted), halted.code)
     return 0
 
 
@@ -176,10 +117,9 @@ def _progress(run) -> Iterator[None]:
 
 def _stop(options: argparse.Namespace) -> int:
     from vae_core.commands import Stop
-    from vae_core.runs import LIVE
 
     run = _find(options)
-    if run.state not in LIVE:
+    if run.state in ("done", "stopped", "failed"):
         sys.stderr.write(f"note: {run.name} is {run.state}; there is nothing to stop\n")
         return 0
     run.post(Stop())
@@ -224,8 +164,7 @@ def _engine(options: argparse.Namespace) -> int:
     try:
         serve_store(_store(options), options.slots, once=options.once)
     except Timeout:
-        sys.stderr.write("note: another engine of this host serves that store\n")
-        return 75
+        return complain("another engine of this host serves that store", 75)
     except OSError as error:
         raise InputError(f"the store cannot be written ({error.strerror})", fix="choose another with --runs") from None
     return 0
@@ -243,12 +182,19 @@ def _evaluate(options: argparse.Namespace) -> int:
     reached = Course(run)(max(0, step - 1))
     document = numbers | {"split": options.split, "step": step, "beta_reached": reached}
     if options.json:
-        print(json.dumps(document))
+        print(json.dumps({key: _strict(value) for key, value in document.items()}))
     else:
         for key, value in document.items():
             print(f"{key:28} {_shown(value)}")
         print("nats per image; elbo and reconstruction are log-likelihoods, kl and nll are positive", file=sys.stderr)
     return 0
+
+
+def _strict(value: object) -> object:
+    """JSON knows no nan: where a number is not finite, its name."""
+    if isinstance(value, list):
+        return [_strict(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(value: object) -> str:
@@ -293,7 +239,7 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS = {
+ACTIONS = {
     "train": _train, "resume": _resume, "stop": _stop, "list": _list, "add": _add, "engine": _engine,
     "evaluate": _evaluate, "export": _export, "fetch": _fetch, "serve": _serve,
 }  # fmt: skip

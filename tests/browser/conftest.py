@@ -1,0 +1,155 @@
+"""A real server, a real engine and a real Chromium for every browser test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from vae_core.runs import RunStore
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox --disable-gpu --enable-unsafe-swiftshader --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
+
+
+@dataclass
+class Server:
+    """A server of the app on a store of its own."""
+
+    store: RunStore
+    port: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Its address on this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass
+class Witness:
+    """What a page said on its console and asked of other hosts."""
+
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    polls: list[float] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        """Listen to a page."""
+        page.on("console", lambda message: self._hear(message.type, message.text, message.location.get("url", "")))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self._see(request.url))
+
+    def _hear(self, kind: str, text: str, url: str) -> None:
+        # On a deep link Streamlit looks for its server under the page's own path first, and is told 404.
+        probing = url.endswith(("/_stcore/health", "/_stcore/host-config"))
+        if kind == "error" and not probing:
+            self.complaints.append(f"{text} {url}")
+
+    def _see(self, url: str) -> None:
+        if "/rows?" in url:
+            self.polls.append(time.monotonic())
+        if not url.startswith(("http://127.0.0.1:", "data:", "blob:")):
+            self.foreign.append(url)
+
+
+def start_server(root: Path) -> Server:
+    """Start the app as a user would, on a free port, and wait until it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"VAE_RUNS": str(root), "VAE_DEVICE": "cpu"}
+    command = [sys.executable, "-m", "vae_core", "serve", "--port", str(port)]
+    with open(root.parent / f"server-{port}.log", "wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    server = Server(RunStore(root), port, process)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=1).close()
+            return server
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError("the server did not start")
+
+
+def stop_server(server: Server) -> None:
+    """End the server's process group; its engine follows when the store is gone."""
+    os.killpg(server.process.pid, signal.SIGTERM)
+    try:
+        server.process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that share it."""
+    root = tmp_path_factory.mktemp("app") / "runs"
+    server = start_server(root)
+    yield server
+    stop_server(server)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium; in CI its absence is a failure, elsewhere a skip with the reason."""
+    if not Path(CHROMIUM).exists() and not os.environ.get("CI"):
+        pytest.skip(f"no Chromium at {CHROMIUM}; install it, or set CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def witness() -> Witness:
+    """What the test's pages complained about."""
+    return Witness()
+
+
+@pytest.fixture
+def page(chromium: Browser, witness: Witness) -> Iterator[Page]:
+    """A fresh page the size of a small laptop."""
+    context = chromium.new_context(viewport={"width": 1360, "height": 768})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    witness.watch(page)
+    yield page
+    context.close()
+
+
+def settled(page: Page) -> None:
+    """Wait until the page's script has run."""
+    page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+FIGURE = "[data-testid=live-figure]"
+
+
+def await_state(page: Page, *states: str, timeout: float = 60_000) -> None:
+    """Wait until the figure shows one of these states."""
+    page.wait_for_selector(", ".join(f'{FIGURE}[data-state="{state}"]' for state in states), timeout=timeout)
+
+
+def await_rows(page: Page, count: int = 1) -> int:
+    """Wait until the figure has received at least so many rows; returns how many."""
+    page.wait_for_function(f"Number(document.querySelector('{FIGURE}')?.dataset.rows ?? 0) >= {count}")
+    return int(page.locator(FIGURE).get_attribute("data-rows") or 0)

@@ -1,0 +1,70 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+
+def complain(message: str, code: int) -> int:
+    """One line on stderr, whatever the message is made of; returns the exit code."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in message)
+    sys.stderr.write(f"vae_core: {' '.join(printable.split())}\n")
+    return code
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit 2 for a bad request."""
+        raise SystemExit(complain(f"{message}; see {self.prog} --help", 2))
+
+
+def parser() -> Parser:
+    """All commands and their options."""
+    top = Parser(prog="python -m vae_core", description="Train variational autoencoders and look into them.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    store = Parser(add_help=False)
+    store.add_argument("--runs", type=Path, metavar="DIR", help="the store (default: VAE_RUNS, else runs/)")
+
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=[store], help=summary, description=summary)
+
+    train = command("train", "train a new run in this process, at full speed")
+    train.add_argument("--preset", metavar="NAME")
+    train.add_argument("--config", type=Path, metavar="FILE.json")
+    train.add_argument("--set", action="append", default=[], dest="settings", metavar="PATH=VALUE")
+    train.add_argument("--name", help="the run's name (default: the preset's or the data's)")
+    command("resume", "go on with a run in this process").add_argument("run", metavar="RUN")
+    command("stop", "ask a run to stop; it can be resumed").add_argument("run", metavar="RUN")
+    command("list", "the runs of the store").add_argument("--json", action="store_true")
+    add = command("add", "copy a run's directory, or a zip of one, into the store")
+    add.add_argument("path", type=Path, metavar="PATH")
+    engine = command("engine", "train queued runs")
+    engine.add_argument("--slots", type=int, default=1, metavar="N")
+    engine.add_argument("--once", action="store_true", help="end when the queue is empty")
+    evaluate = command("evaluate", "the numbers of a run's model, in nats per image")
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("--split", choices=("test", "train"), default="test")
+    evaluate.add_argument("--samples", type=_positive, default=100, metavar="K", help="importance samples an image")
+    evaluate.add_argument("--images", type=_positive, default=500, metavar="N", help="images for the NLL")
+    evaluate.add_argument("--json", action="store_true")
+    export = command("export", "a run's numbers for other tools")
+    export.add_argument("run", metavar="RUN")
+    export.add_argument("--to", choices=("csv", "tensorboard"), required=True)
+    export.add_argument("--out", type=Path, required=True, metavar="PATH")
+    fetch = command("fetch", "download a data set")
+    fetch.add_argument("dataset", choices=("mnist", "fashion-mnist"))
+    serve = command("serve", "start the app and open the browser")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8501)
+    return top
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
