@@ -17,7 +17,7 @@ def pytest_configure() -> None:
     if "VAE_DATA_DIR" not in os.environ and (SHARED / "mnist").is_dir():
         os.environ["VAE_DATA_DIR"] = str(SHARED)
     os.environ.setdefault("VAE_DEVICE", "cpu")
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # on a busy machine two threads wait for each other more than they work
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,9 +44,17 @@ def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs")
 
 
+@pytest.fixture
+def assets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder in the place of the shipped runs."""
+    for module in ("run", "store"):
+        monkeypatch.setattr(f"vae_core.runs.{module}.ASSETS", tmp_path / "assets")
+    return tmp_path / "assets"
+
+
 @pytest.fixture(autouse=True)
 def _settings_of_torch() -> Iterator[None]:
     """A run trained in this process leaves its thread count and its way with denormal numbers behind."""
     yield
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # on a busy machine two threads wait for each other more than they work
     torch.set_flush_denormal(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing as mp
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -53,7 +54,8 @@ def same(run: Run, other: Run) -> bool:
     """Whether two runs hold the same numbers, to the last bit; if not, prints the files that differ."""
     mine, theirs = numbers(run), numbers(other)
     different = sorted(name for name in mine.keys() | theirs if mine.get(name) != theirs.get(name))
-    print("different:", *different)
+    if different:
+        print("different:", *different)
     return not different and "metrics.jsonl" in mine
 
 
@@ -97,6 +99,11 @@ def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
 def wait_for_step(run: Run, step: int) -> None:
     """Poll until a row of this step, or a later one, is there."""
     wait_for(lambda: any(row["step"] >= step for row in run.rows("train")))
+
+
+def remove(path: Path) -> None:
+    """Delete a folder that others may be writing to."""
+    wait_for(lambda: shutil.rmtree(path, ignore_errors=True) or not path.exists())
 
 
 def hold_lock(path: str, seconds: float) -> None:

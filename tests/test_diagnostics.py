@@ -205,3 +205,11 @@ def test_the_bound_of_encoded_images_is_the_models() -> None:
         drawn = vae.elbo(same.images, seeded(7)).value()
     error = math.hypot(float(fixed.std()), float(drawn.std())) / math.sqrt(4000)
     assert abs(float(fixed.mean() - drawn.mean())) < 4 * error
+
+
+@pytest.mark.parametrize("spread", [1e2, 1e3, 1e4])
+def test_mutual_information_of_sharp_and_far_codes_is_their_ceiling(spread: float) -> None:
+    mean = spread * torch.randn(200, 20, generator=torch.Generator().manual_seed(0))
+    e = codes(mean, torch.full_like(mean, -20.0))
+    assert float(mutual_information(e)) <= math.log(200) + 1e-6
+    assert float(mutual_information(e)) == pytest.approx(math.log(200), abs=1e-3)

@@ -15,7 +15,7 @@ from vae_core.config import Cosine, Decay, RunConfig, StepDecay
 from vae_core.datasets import Digits, LinearGaussian
 from vae_core.diagnostics import encode
 from vae_core.evaluation import evaluate
-from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian, Likelihood
+from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian
 from vae_core.nets import Conv, Linear, Mlp
 from vae_core.objectives import FreeBits, Objective, Plain
 from vae_core.oracle import ppca_optimum
@@ -217,6 +217,12 @@ def test_every_image_has_its_turn_once_an_epoch(count: int, batch: int) -> None:
         assert len(set(epoch)) == len(epoch) == each * batch
     assert epochs[0] != epochs[1]
     assert epochs[1] != epochs[2]
+
+
+def test_the_seed_decides_the_order_of_the_data() -> None:
+    first, again, other = (Batches(50, changed(seed=seed), torch.device("cpu")) for seed in (0, 0, 1))
+    assert torch.equal(first.take(numbered(50), 4), again.take(numbered(50), 4))
+    assert not torch.equal(first.take(numbered(50), 4), other.take(numbered(50), 4))
 
 
 def test_images_left_over_in_one_epoch_have_their_turn_in_another() -> None:

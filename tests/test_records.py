@@ -163,7 +163,6 @@ def test_a_reader_starts_again_when_the_file_was_truncated_in_place(path: Path) 
     assert tail.read() == ([{"step": 7}], False)
 
 
-@pytest.mark.xfail(reason="Tail knows a file by its inode, which a file system may give to its successor")
 def test_a_reader_starts_again_when_another_longer_file_has_the_same_inode(path: Path) -> None:
     write(path, {"step": 0})
     tail = Tail(path)

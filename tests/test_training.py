@@ -15,6 +15,7 @@ from tests.run_helpers import (
     finish,
     last_words,
     numbers,
+    remove,
     same,
     start,
     start_training,
@@ -36,6 +37,7 @@ from vae_core.training.course import Course
 from vae_core.training.recorder import Recorder
 from vae_core.vae import VAE
 
+SHORT = tiny(steps=60)
 ODD = Constant(value=0.123456789)  # more digits than a record keeps
 ASKED, OWNED, BAD_NUMBERS, BAD_CHECKPOINT, REMOVED, FULL = 128 + signal.SIGTERM, 75, 65, 66, 73, 74
 
@@ -52,13 +54,26 @@ def straight(store: RunStore, config: RunConfig | None = None, journal_of: Run |
     return run
 
 
-def slow(store: RunStore, config: RunConfig | None = None, seconds: float = 6.0) -> Run:
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny run to which nothing happened."""
+    return straight(RunStore(tmp_path_factory.mktemp("undisturbed") / "runs"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed_short(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same, of half the length."""
+    return straight(RunStore(tmp_path_factory.mktemp("undisturbed") / "runs"), SHORT)
+
+
+def slow(store: RunStore, config: RunConfig | None = None, seconds: float = 3.0) -> Run:
     """A run slow enough to be disturbed."""
     return store.create(config or tiny(), pace=seconds)
 
 
 def end(process, run: Run, signal_number: int, step: int) -> int:
-    """Send a signal once a step is reached; the exit code."""
+    """Send a signal once this process has reached a step; the exit code."""
+    wait_for(lambda: run.status().pid == process.pid)
     wait_for_step(run, step)
     os.kill(process.pid, signal_number)
     process.join(20)
@@ -66,9 +81,9 @@ def end(process, run: Run, signal_number: int, step: int) -> int:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(store, seed):
+def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(store, undisturbed, seed):
     steps = sorted(random.Random(seed).sample(range(2, 110), 3))
-    print("killed at", steps)
+    print("seed", seed, "killed at", steps)
     run = slow(store)
     for step in steps:
         assert end(start_training(run), run, signal.SIGKILL, step) == -signal.SIGKILL
@@ -76,7 +91,7 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(store, seed):
     run.post(Pace(seconds=0))
     assert finish(run) == 0
     assert run.status().attempts == 4
-    assert same(run, straight(store))
+    assert same(run, undisturbed)
 
 
 def test_a_change_of_beta_survives_kills_before_and_after_it(store):
@@ -101,6 +116,7 @@ def test_a_change_of_beta_that_arrived_while_nobody_trained_is_obeyed_once(store
     assert finish(run) == 0
     assert [entry["step"] for entry in run.journal()] == [0]
     assert {row["beta"] for row in run.rows("train")} == {0.123457}
+    assert [row["beta"] for row in run.rows("test")][:2] == [1.0, 0.123457]
     assert same(run, straight(store, journal_of=run))
 
 
@@ -137,19 +153,20 @@ def test_killed_before_the_first_checkpoint_it_starts_again_from_zero(store):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_run_with_a_checkpoint_of_that_step(store, number):
+def test_a_signal_ends_the_run_with_a_checkpoint_of_that_step(store, undisturbed, number):
     run = slow(store)
     assert end(start_training(run), run, number, 33) == 128 + number
     status = run.status()
-    assert (run.state, status.code, status.step) == ("interrupted", 128 + number, max(run.snapshots() | {33: None}))
+    assert (run.state, status.code) == ("interrupted", 128 + number)
+    assert status.step > 33
     assert run.checkpoints()[-1].stem == f"ckpt-{status.step:08d}"
     assert run.rows("train")[-1]["step"] == status.step - 1
     run.post(Pace(seconds=0))
     assert finish(run) == 0
-    assert last_words(run) == last_words(straight(store))
+    assert last_words(run) == last_words(undisturbed)
 
 
-def test_pause_keeps_lock_and_resume_goes_on(store):
+def test_pause_keeps_lock_and_resume_goes_on(store, undisturbed):
     run = slow(store)
     process = start_training(run)
     wait_for_step(run, 10)
@@ -164,10 +181,10 @@ def test_pause_keeps_lock_and_resume_goes_on(store):
     run.post(Pace(seconds=0))
     process.join(20)
     assert (process.exitcode, run.state) == (0, "done")
-    assert same(run, straight(store))
+    assert same(run, undisturbed)
 
 
-def test_a_paused_run_can_be_stopped_and_resumed(store):
+def test_a_paused_run_can_be_stopped_and_resumed(store, undisturbed):
     run = slow(store)
     process = start_training(run)
     wait_for_step(run, 10)
@@ -180,7 +197,7 @@ def test_a_paused_run_can_be_stopped_and_resumed(store):
     assert not commands.collect(run.path / "commands")
     run.post(Pace(seconds=0))
     assert finish(run) == 0
-    assert last_words(run) == last_words(straight(store))
+    assert last_words(run) == last_words(undisturbed)
 
 
 def test_a_stop_after_the_last_step_does_not_undo_the_end(store, monkeypatch):
@@ -213,12 +230,12 @@ def test_a_checkpoint_that_was_asked_for_is_never_pruned(store):
     assert load_checkpoint(run.checkpoints()[0]).step > 0
 
 
-def test_pace_slows_and_changes_no_number(store):
+def test_pace_slows_and_changes_no_number(store, undisturbed):
     paced = store.create(tiny(), pace=1.5)
     began = time.monotonic()
     assert finish(paced) == 0
     assert 1.2 < time.monotonic() - began < 4.0
-    assert same(paced, straight(store))
+    assert same(paced, undisturbed)
     assert time.monotonic() - began < 5.0
 
 
@@ -231,7 +248,7 @@ def test_a_command_that_nobody_can_read_is_set_aside(store):
     assert os.listdir(run.path / "commands") == []
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_spares_its_checkpoints(store, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_the_run_and_spares_its_checkpoints(store, undisturbed, monkeypatch):
     run = store.create(tiny())
     original = VAE.encode
     calls = 0
@@ -252,7 +269,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_spares_its_checkpoints(stor
     assert load_checkpoint(run.checkpoints()[-1]).step == 40
     monkeypatch.undo()
     assert finish(run) == 0
-    assert same(run, straight(store))
+    assert same(run, undisturbed)
 
 
 @pytest.mark.parametrize("step", [7, 20])
@@ -276,7 +293,7 @@ def test_weights_that_are_not_finite_are_bad_numbers_and_never_saved(store, monk
     assert not run.checkpoints()
 
 
-def test_the_newest_checkpoint_being_corrupt_the_one_before_is_used(store):
+def test_the_newest_checkpoint_being_corrupt_the_one_before_is_used(store, undisturbed):
     run = slow(store)
     assert end(start_training(run), run, signal.SIGKILL, 65) == -signal.SIGKILL
     newest = run.checkpoints()[-1]
@@ -286,7 +303,7 @@ def test_the_newest_checkpoint_being_corrupt_the_one_before_is_used(store):
     run.post(Pace(seconds=0))
     assert finish(run) == 0
     assert newest.with_suffix(".corrupt").exists()
-    assert last_words(run) == last_words(straight(store))
+    assert last_words(run) == last_words(undisturbed)
 
 
 def test_with_all_checkpoints_bad_the_run_fails_and_never_starts_again_by_itself(store):
@@ -318,7 +335,7 @@ def test_a_directory_deleted_while_it_trains_is_not_made_again(store):
     run = slow(store)
     process = start_training(run)
     wait_for_step(run, 10)
-    shutil.rmtree(run.path)
+    remove(run.path)
     process.join(20)
     assert process.exitcode == REMOVED
     assert run.state == "removed"
@@ -333,10 +350,12 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path):
 
 @pytest.mark.parametrize("lasting", [True, False], ids=["the disk stays full", "the disk is full once"])
 @pytest.mark.parametrize(
-    ("function", "call"), [("write", 1), ("write", 40), ("write", 77), ("fsync", 5), ("fsync", 12), ("replace", 30)]
+    ("function", "call"), [("write", 1), ("write", 40), ("write", 60), ("fsync", 5), ("fsync", 9), ("replace", 30)]
 )
-def test_a_full_disk_ends_the_run_and_spares_what_is_on_it(store, monkeypatch, function, call, lasting):
-    run = store.create(tiny())
+def test_a_full_disk_ends_the_run_and_spares_what_is_on_it(
+    store, undisturbed_short, monkeypatch, function, call, lasting
+):
+    run = store.create(SHORT)
     original = getattr(os, function)
     calls = 0
 
@@ -357,17 +376,17 @@ def test_a_full_disk_ends_the_run_and_spares_what_is_on_it(store, monkeypatch, f
     for path in run.checkpoints():
         load_checkpoint(path)
     assert finish(run) == 0
-    assert same(run, straight(store))
+    assert same(run, undisturbed_short)
 
 
-def test_a_torn_write_counts_as_a_full_disk(store, monkeypatch):
-    run = store.create(tiny())
+def test_a_torn_write_counts_as_a_full_disk(store, undisturbed_short, monkeypatch):
+    run = store.create(SHORT)
     original = os.write
     monkeypatch.setattr(os, "write", lambda file, data: original(file, data[: len(data) // 2]))
     assert finish(run) == FULL
     monkeypatch.undo()
     assert finish(run) == 0
-    assert same(run, straight(store))
+    assert same(run, undisturbed_short)
 
 
 def crash_at(path: str, call: int, count_file: str = "") -> None:
@@ -426,13 +445,13 @@ def test_a_run_that_is_done_can_be_trained_again_without_effect(store):
     assert run.state == "done"
 
 
-def test_a_stopped_run_of_no_step_goes_on_from_zero(store):
+def test_a_stopped_run_of_no_step_goes_on_from_zero(store, undisturbed):
     run = store.create(tiny())
     run.post(Stop())
     assert finish(run) == 0
     assert (run.state, run.status().step) == ("stopped", 0)
     assert finish(run) == 0
-    assert last_words(run) == last_words(straight(store))
+    assert last_words(run) == last_words(undisturbed)
 
 
 def test_a_broken_config_ends_as_a_failure_that_names_it(store):

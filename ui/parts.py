@@ -18,7 +18,9 @@ STYLE = """
   [data-testid="stText"] { font-variant-numeric: tabular-nums; }
   [data-testid="stMain"] h1 { letter-spacing: -0.01em; line-height: 40px; padding: 0 0 4px; }
   .er-lead { font-family: "Source Serif", serif; font-size: 24px; line-height: 32px; max-width: 44em; margin: 0; }
-  .er-strip { display: block; width: 100%; aspect-ratio: 8 / 1; object-fit: cover; object-position: top; border-radius: 4px; }
+  .er-strip {
+    display: block; width: 100%; aspect-ratio: 8 / 1; object-fit: cover; object-position: top; border-radius: 4px;
+  }
   .er-strip.er-paper { filter: invert(1); }
 </style>
 """

@@ -24,7 +24,7 @@ from vae_core.spec import InputError
 STATIC = Path(__file__).resolve().parent / "static"
 FRAME = re.compile(r"(inputs|\d{8})\.png\Z")
 YEAR = "public, max-age=31536000, immutable"
-DAY = "public, max-age=86400"
+MINUTES = "private, max-age=300"
 
 
 def routes() -> list[BaseRoute]:
@@ -76,10 +76,18 @@ def frame(request: Request) -> Response:
         run = RunStore.default()[request.path_params["run"]]
     except InputError as error:
         return JSONResponse({"error": str(error)}, 404)
-    path = run.path / "frames" / name
-    if not FRAME.match(name) or not path.is_file():
+    path = _frame_at(run.path / "frames", name) if FRAME.match(name) else None
+    if path is None:
         return JSONResponse({"error": "there is no such frame"}, 404)
-    return FileResponse(path, headers={"Cache-Control": DAY, "X-Content-Type-Options": "nosniff"})
+    return FileResponse(path, headers={"Cache-Control": MINUTES, "X-Content-Type-Options": "nosniff"})
+
+
+def _frame_at(folder: Path, name: str) -> Path | None:
+    """The frame itself, or the newest before it: long runs do not keep one for every evaluation."""
+    if (folder / name).is_file():
+        return folder / name
+    earlier = [path for path in folder.glob("????????.png") if path.name < name]
+    return max(earlier, default=None) if name != "inputs.png" else None
 
 
 def _header(value: Any) -> str:

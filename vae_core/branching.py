@@ -39,14 +39,7 @@ def branch(
     """
     config = config or run.config
     kept = points(run)
-    if step not in kept:
-        steps = ", ".join(f"{at:,}" for at in kept) or "none"
-        raise InputError(f"step {step:,} has neither checkpoint nor snapshot", run.name, f"branch from one of: {steps}")
-    if config.steps <= step:
-        raise InputError(
-            f"the branch would end at step {config.steps:,}", run.name, fix=f"give more than {step:,} steps"
-        )
-    _check_same_model(config, run)
+    _check(run, step, config, kept)
     with tempfile.TemporaryDirectory() as folder:
         history = Path(folder) / "history"
         history.mkdir()
@@ -62,7 +55,14 @@ def branch(
         return store.create(config, name, stem=stem, pace=pace, origin=origin, history=history, step=step)
 
 
-def _check_same_model(config: RunConfig, run: Run) -> None:
+def _check(run: Run, step: int, config: RunConfig, kept: dict[int, bool]) -> None:
+    if step not in kept:
+        steps = ", ".join(f"{at:,}" for at in kept) or "none"
+        raise InputError(f"step {step:,} has neither checkpoint nor snapshot", run.name, f"branch from one of: {steps}")
+    if config.steps <= step:
+        raise InputError(
+            f"the branch would end at step {config.steps:,}", run.name, fix=f"give more than {step:,} steps"
+        )
     for field in ("dataset", "net", "likelihood", "latent"):
         if getattr(config, field) != getattr(run.config, field):
             raise InputError(f"the branch would have another {field}", run.name, fix="train a new run instead")

@@ -7,7 +7,7 @@ from vae_core.records import Record, number
 MINUS = "\u2212"
 
 
-def nats(value: float) -> str:
+def nats(value: float | int) -> str:
     """A number of nats for a reader: one decimal from 1 up, two below, a real minus sign."""
     text = f"{abs(value):,.1f}" if abs(value) >= 0.995 else f"{abs(value):.2f}"
     return (MINUS if value < 0 and float(text.replace(",", "")) else "") + text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,7 +140,7 @@ def read_tensors(path: Path) -> tuple[int, dict[str, Tensor]]:
         step = int(metadata["step"])
     except FileNotFoundError:
         raise BadCheckpoint("the file is not there", path.name) from None
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError, json.JSONDecodeError):
+    except (safetensors.SafetensorError, KeyError, ValueError):
         raise BadCheckpoint("it is not a valid safetensors file of a run", path.name) from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():

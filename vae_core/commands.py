@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -91,4 +92,5 @@ def collect(folder: Path) -> list[tuple[str, Command]]:
 
 def discard(folder: Path, identity: str) -> None:
     """Take one command out of the mailbox."""
-    (folder / f"{identity}.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / f"{identity}.json").unlink()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import torch
 from jaxtyping import UInt8
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from vae_core.datasets import Dataset, Digits
@@ -57,9 +58,15 @@ class StepDecay(Variant):
     )
     factors: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(0.1, 0.01), min_length=1, title="Factors")
 
+    @model_validator(mode="after")
+    def _paired(self) -> StepDecay:
+        if len(self.at) != len(self.factors) or any(after <= before for before, after in pairwise(self.at)):
+            raise ValueError("step decay needs rising shares and one factor for each of them")
+        return self
+
     def __call__(self, share: float) -> float:
         """Factor on the learning rate after a `share` of the run (0 to 1)."""
-        passed = [factor for at, factor in zip(self.at, self.factors, strict=False) if share >= at]
+        passed = [factor for at, factor in zip(self.at, self.factors, strict=True) if share >= at]
         return passed[-1] if passed else 1.0
 
 
@@ -97,6 +104,7 @@ class RunConfig(Spec):
     log_every: int = Field(
         default_factory=_share_of_steps(100),
         ge=1,
+        le=10_000_000,
         title="Log every",
         description="Steps between rows after step 200; every step to 50, every 5 to 200.",
     )
@@ -117,9 +125,9 @@ class RunConfig(Spec):
         return tuple(sorted({step for step in (*early, *regular) if step < self.steps} | {self.steps}))
 
     def snapshots(self) -> tuple[int, ...]:
-        """The steps at which the weights are kept: every second evaluation, and the last."""
+        """The steps at which the weights are kept: every second evaluation (fewer of very many), and the last."""
         steps = self.evaluations()
-        return tuple(sorted({*steps[::2], steps[-1]}))
+        return tuple(sorted({*steps[:: max(2, -(-len(steps) // 24))], steps[-1]}))
 
     def rate(self, step: int) -> float:
         """The learning rate of the update after `step` updates."""
@@ -151,8 +159,8 @@ class RunConfig(Spec):
     def notes(self) -> list[str]:
         """What is allowed but probably not meant, one sentence each."""
         notes = []
-        reached = self.beta(self.steps - 1)
-        if reached < 0.999:
+        reached = self.beta(self.steps)
+        if reached < 0.995:
             notes.append(f"β ends at {reached:.2f}: this run optimises something looser than the ELBO.")
         if not self.likelihood.normalised:
             notes.append("Grey values under a Bernoulli are not a likelihood: there will be no ln p(x).")

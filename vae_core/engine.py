@@ -136,7 +136,6 @@ class Engine:
 
     def serve(self) -> None:
         """Scan, submit, and end when it should."""
-        _ENDING.asked = False
         previous = _listen()
         try:
             if os.name == "posix":
@@ -155,13 +154,14 @@ class Engine:
         states = {run: run.state for run in self.store.own() if run.path not in self._taken}
         waiting = [run for run, state in states.items() if state in UNFINISHED and self._may_try(run)]
         others = sum(state in HELD and run.status().host == platform.node() for run, state in states.items())
+        looking = time.monotonic() - started
         for run in sorted(waiting, key=age)[: max(0, self.slots - len(self._taken) - others)]:
             before = run.status()
             self._taken[run.path] = before, self.executor.submit(supervise, str(run.path))
         if not self._wanted(working=bool(self._taken or waiting), others=others):
             return False
         # Looking at very many runs takes long, and must not take a whole core.
-        time.sleep(min(1.0, max(SCAN_EVERY, 9 * (time.monotonic() - started))))
+        time.sleep(min(1.0, max(SCAN_EVERY, 9 * looking)))
         return True
 
     def _may_try(self, run: Run) -> bool:
@@ -195,6 +195,7 @@ class Engine:
             process.terminate()
         waiting = [future for _, future in self._taken.values() if not future.cancel()]
         futures.wait(waiting)
+        _ENDING.asked = False
 
 
 def _listen() -> dict[int, Any]:

@@ -29,8 +29,11 @@ def importance_log_evidence(
             "grey values under a Bernoulli are not a likelihood, so there is no ln p(x)",
             fix="binarise, or choose a Gaussian, Binomial or continuous-Bernoulli likelihood",
         )
+    if samples < 1:
+        raise InputError(f"{samples} importance samples", limit="at least 1 is needed")
     images = max(1, min(len(x), ROWS // min(samples, ROWS)))
-    return torch.cat([_log_evidence(vae, part, samples, generator) for part in x.split(images)])
+    parts = [_log_evidence(vae, part, samples, generator) for part in x.split(images) if len(part)]
+    return torch.cat(parts) if parts else x.new_empty(0)
 
 
 def _log_evidence(vae: VAE, x: Tensor, samples: int, generator: torch.Generator | None) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from vae_core.diagnostics import Encoded
 from vae_core.spec import Split, atomic_write
@@ -66,6 +67,9 @@ def _row(tiles: Float[Tensor, "k c h w"]) -> Float[Tensor, "8 c h w"]:
 def _write(path: Path, tiles: Float[Tensor, "n c h w"], budget: int) -> None:
     path.parent.mkdir(exist_ok=True)
     data = b""
+    height, width = tiles.shape[-2:]
+    if height > LARGEST:  # before levels are counted, for a mean of neighbours is of none of them
+        tiles = adaptive_avg_pool2d(tiles, (LARGEST, max(1, LARGEST * width // height)))
     for levels in (64, 32, 16, 8, 4, 2):
         data = _png(tiles, levels)
         if len(data) <= budget:
@@ -79,9 +83,6 @@ def _png(tiles: Float[Tensor, "n c h w"], levels: int) -> bytes:
     grid = tiles.cpu().reshape(n // COLUMNS, COLUMNS, c, h, w).permute(0, 3, 1, 4, 2)
     pixels = (grid.reshape(n // COLUMNS * h, COLUMNS * w, c).clamp(0, 1) * (levels - 1)).round() / (levels - 1) * 255
     array = pixels.round().to(torch.uint8).numpy()
-    image = Image.fromarray(array.squeeze(-1) if c == 1 else array)
-    if h > LARGEST:
-        image = image.resize((COLUMNS * LARGEST * w // h, n // COLUMNS * LARGEST))
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    Image.fromarray(array.squeeze(-1) if c == 1 else array).save(buffer, "PNG", compress_level=9)
     return buffer.getvalue()

@@ -131,11 +131,8 @@ def _checked(run: Run) -> RunConfig:
     _rewrite(run.path / "journal.jsonl", _check_entry)
     with torch.device("meta"):
         model = VAE(config.net, config.likelihood, config.dataset.shape, config.latent)
-    for path in run.snapshots().values():
-        _check_weights(read_tensors(path), model, path)
-    for path in run.checkpoints():
-        load_checkpoint(path)  # the checksum
-        _check_weights(read_tensors(path), model, path)
+    for path in [*run.snapshots().values(), *run.checkpoints()]:
+        _check_weights(path, model)
     for path in (run.path / "frames").glob("*.png"):
         _check_picture(path)
     return config
@@ -180,23 +177,36 @@ def _is_number(value: object) -> bool:
     return (isinstance(value, int | float) and not isinstance(value, bool)) or value in ("nan", "inf", "-inf")
 
 
-def _check_weights(file: tuple[int, dict[str, torch.Tensor]], model: VAE, path: Path) -> None:
+def _check_weights(path: Path, model: VAE) -> None:
     """The step of its name, and the names, shapes and types of the model (and of Adam's moments)."""
-    step, tensors = file
+    full = path.stem.startswith("ckpt-")
+    try:
+        step, tensors = read_tensors(path)
+    except NotImplementedError:  # of a type so odd that it cannot be asked whether it is finite
+        raise BadCheckpoint("not all its numbers are of 16 or 32 bits", path.name) from None
+    if full:
+        load_checkpoint(path)  # the checksum
     if step != int(path.stem.removeprefix("ckpt-")):
         raise BadCheckpoint(f"it is of step {step}", path.name)
-    shapes: dict[str, object] = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    if path.stem.startswith("ckpt-"):
-        shapes = {f"m.{name}": shape for name, shape in shapes.items()}
-        moments = {f"o.{i}.{slot}": tuple(p.shape) if slot != "step" else () for i, p in enumerate(model.parameters())
-                   for slot in ("step", "exp_avg", "exp_avg_sq")}  # fmt: skip
-        shapes |= moments if any(name.startswith("o.") for name in tensors) else {}
+    shapes = _shapes(model, full=full, moments=any(name.startswith("o.") for name in tensors))
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     if given != shapes:
         odd = next(name for name in sorted(given.keys() | shapes) if given.get(name) != shapes.get(name))
         raise BadCheckpoint(f"{odd[:80]!r} has shape {given.get(odd)}, the config wants {shapes.get(odd)}", path.name)
     if any(tensor.dtype not in (torch.float32, torch.float16) for tensor in tensors.values()):
         raise BadCheckpoint("not all its numbers are of 16 or 32 bits", path.name)
+
+
+def _shapes(model: VAE, *, full: bool, moments: bool) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of what a snapshot or, in `full`, a checkpoint of this model holds."""
+    weights = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    if not full:
+        return weights
+    shapes = {f"m.{name}": shape for name, shape in weights.items()}
+    for index, parameter in enumerate(model.parameters() if moments else ()):
+        shapes[f"o.{index}.step"] = ()
+        shapes |= dict.fromkeys((f"o.{index}.exp_avg", f"o.{index}.exp_avg_sq"), tuple(parameter.shape))
+    return shapes
 
 
 def _check_picture(path: Path) -> None:

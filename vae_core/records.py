@@ -19,7 +19,7 @@ def encode(record: Record) -> bytes:
     return json.dumps(_plain(record), allow_nan=False, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-def number(value: float | str | None) -> float:
+def number(value: float | int | str | None) -> float:
     """The number a record holds, whether written as a number or as the text of a non-finite one."""
     return math.nan if value is None else float(value)
 
@@ -63,21 +63,25 @@ class Tail:
         self.bad = 0
         self.identity = 0
         self._offset = 0
+        self._behind = b""
 
     def read(self) -> tuple[list[Record], bool]:
         """New records, and whether the file was replaced or cut since (then they are all of them)."""
         try:
             with open(self.path, "rb") as file:
                 info = os.fstat(file.fileno())
-                reset = info.st_ino != self.identity or info.st_size < self._offset
+                # A new file may get the inode of the old one, so what was read last must still stand there.
+                file.seek(max(0, self._offset - len(self._behind)))
+                reset = info.st_ino != self.identity or file.read(len(self._behind)) != self._behind
                 if reset:
-                    self.identity, self._offset, self.bad = info.st_ino, 0, 0
+                    self.identity, self._offset, self._behind, self.bad = info.st_ino, 0, b"", 0
                 file.seek(self._offset)
                 data = file.read()
         except OSError:
             return [], False
         data = data[: _whole(data)]
         self._offset += len(data)
+        self._behind = (self._behind + data)[-64:]
         return self._parse(data), reset
 
     def _parse(self, data: bytes) -> list[Record]:

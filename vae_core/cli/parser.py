@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+LONGEST = 700
+
 
 def complain(message: str, code: int) -> int:
     """One line on stderr, whatever the message is made of; returns the exit code."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in message)
-    sys.stderr.write(f"vae_core: {' '.join(printable.split())}\n")
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in message).split())
+    line = line if len(line) <= LONGEST else f"{line[: LONGEST - 100]} … {line[-90:]}"
+    sys.stderr.write(f"vae_core: {line}\n")
     return code
 
 

@@ -21,10 +21,14 @@ class Course:
 
     def __call__(self, step: int) -> float:
         """The β of the update after `step` updates: the latest change that has begun, else the plan."""
-        for since, schedule in reversed(self._changes):
-            if since <= step:
-                return schedule(step)
-        return self._planned(step)
+        return self._follow(step, step)
+
+    def before(self, step: int) -> float:
+        """The same, but for a change at this very step: it may come after what is written down of the step."""
+        return self._follow(step, step - 1)
+
+    def _follow(self, step: int, begun: int) -> float:
+        return next((schedule for since, schedule in reversed(self._changes) if since <= begun), self._planned)(step)
 
     def change(self, step: int, schedule: Schedule, identity: str) -> None:
         """From `step` on, follow another schedule."""

@@ -80,7 +80,7 @@ class Recorder:
         """Measure the test images, with the same noise each time, and keep what replay needs."""
         self.vae.eval()
         e = encode(self.vae, self._test.images, self._test.labels)
-        row = {"step": step, "split": "test", "beta": self.course(step), **measure(e)}
+        row = {"step": step, "split": "test", "beta": self.course.before(step), **measure(e)}
         if step == 0:
             top = self._train.top
             train = self.vae.likelihood.once(self._train.images, top)

@@ -55,8 +55,8 @@ def train(path: str) -> None:
     run = Run(Path(path))
     if not present(run.path):
         raise InputError(f"there is no run at {path}", fix="see `list` for the runs there are")
-    lock = held_lock(run)
     try:
+        lock = held_lock(run)
         if not lock.is_locked:
             lock.acquire(timeout=1.0)  # a reader probing the lock holds it for a moment
     except Timeout:
@@ -214,6 +214,8 @@ class Worker:
 
     def _say(self, state: str, code: int, message: str = "") -> None:
         """The last word; where even that cannot be written, the lock that is let go says enough."""
+        if not present(self.run.path):
+            return  # whoever removes the run must not find it filled again
         seconds = time.monotonic() - self._started
         self.status = replace(self.status, state=state, code=code, message=message, heartbeat=time.time())
         self.status = replace(self.status, seconds=seconds)

@@ -1,0 +1,63 @@
+"""Takes the pictures of docs/images: `make images`. A store of its own, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.browser.conftest import CHROMIUM, FIGURE, FLAGS, await_rows, settled, start_server, stop_server
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+VIEWS = {
+    "home": "/",
+    "train": "/train",
+    "watch-annealed": "/watch?run=digits-annealed",
+    "watch-collapsed": "/watch?run=digits-collapsed",
+    "watch-mnist": "/watch?run=mnist-annealed",
+}
+
+
+def take(browser: Browser, url: str, theme: str, width: int) -> None:
+    """Every view in one theme at one width."""
+    context = browser.new_context(viewport={"width": width, "height": 768}, color_scheme=theme)  # type: ignore[arg-type]
+    page = context.new_page()
+    for name, path in VIEWS.items():
+        page.goto(url + path)
+        settled(page)
+        if "watch" in name:
+            await_rows(page, 50)
+        page.wait_for_timeout(1500)
+        size = "" if width > 1000 else f"-{width}"
+        page.screenshot(path=IMAGES / f"{name}-{theme}{size}.png", full_page=False)
+    if width > 1000:
+        _live(page, url, theme)
+    context.close()
+
+
+def _live(page: Page, url: str, theme: str) -> None:
+    """A run half-way."""
+    page.goto(f"{url}/train")
+    settled(page)
+    page.get_by_role("button", name="Start training").click()
+    page.wait_for_selector(FIGURE)
+    await_rows(page, 140)
+    page.screenshot(path=IMAGES / f"watch-live-{theme}.png")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_timeout(1000)
+
+
+if __name__ == "__main__":
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = start_server(Path(folder) / "runs")
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for scheme in ("light", "dark"):
+            for pixels in (1360, 800):
+                take(chromium, server.url, scheme, pixels)
+        chromium.close()
+        stop_server(server)

@@ -1,0 +1,284 @@
+"""One run: a handle on its directory."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout, lock_descriptor
+
+from vae_core import commands, records
+from vae_core.checkpoints import BadCheckpoint, checkpoints, load_checkpoint, load_snapshot, load_weights
+from vae_core.commands import Command
+from vae_core.config import RunConfig, parse_config
+from vae_core.spec import InputError, atomic_write
+from vae_core.vae import VAE
+
+FORMAT = 1
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "runs"
+STALLED_AFTER = 30.0
+STATES = ("queued", "running", "paused", "done", "stopped", "failed", "interrupted")
+LIVE = ("queued", "running", "paused", "stalled")
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the worker last said of itself. `state` is a stored one; `Run.state` adds what only the lock can tell."""
+
+    state: str = "queued"
+    step: int = 0
+    message: str = ""
+    code: int = 0
+    heartbeat: float = 0.0
+    seconds: float = 0.0
+    pace: float = 0.0
+    attempts: int = 0
+    device: str = ""
+    host: str = ""
+    pid: int = 0
+
+    @classmethod
+    def read(cls, path: Path) -> Status:
+        """The status in a file; what is missing there, or is of another type, keeps its default."""
+        said = _json(path)
+        kinds = {field.name: type(field.default) for field in dataclasses.fields(cls)}
+        fitting = {key: value for key, value in said.items() if key in kinds and _fits(value, kinds[key])}
+        return cls(**fitting) if fitting.get("state", "queued") in STATES else cls()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A handle on a run's directory; it holds no state."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The directory's name, which is the run's."""
+        return self.path.name
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the run came with the program: it can be read and branched, never changed."""
+        return self.path.parent == ASSETS
+
+    @property
+    def config(self) -> RunConfig:
+        """What was asked for."""
+        return parse_config(json.dumps(self._card()["config"]), f"{self.name}/config.json")
+
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """For a branch: the run and step it started from, and whether the optimiser came along."""
+        origin = self._card().get("origin")
+        return origin if isinstance(origin, dict) else None
+
+    @property
+    def created(self) -> float:
+        """Seconds since the epoch."""
+        return float(self._card()["created"])
+
+    @property
+    def label(self) -> dict[str, Any]:
+        """Free text of the users (title, note, star): never trusted, never part of the name."""
+        return _json(self.path / "label.json")
+
+    def status(self) -> Status:
+        """The worker's last word; the default (queued) before its first."""
+        return Status.read(self.path / "status.json")
+
+    @property
+    def state(self) -> str:
+        """The state to show: the stored one, and `stalled`, `crashed` or `removed` as lock and disk tell."""
+        if not present(self.path):
+            return "removed"
+        status = self.status()
+        if status.state not in ("running", "paused"):
+            return status.state
+        if not self.locked():
+            # Between the worker's last word and its letting go of the lock, the word may have changed.
+            return "crashed" if (again := self.status().state) == status.state else again
+        return "stalled" if time.time() - status.heartbeat > STALLED_AFTER else status.state
+
+    @property
+    def message(self) -> str:
+        """Why the run is in this state, where there is more to say."""
+        if self.state != "crashed":
+            return self.status().message
+        try:
+            full = shutil.disk_usage(self.path).free < 2**20
+        except OSError:
+            full = False
+        return "The disk is full." if full else "The training process ended without a word; it can resume."
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """Changes whenever anything a page shows of this run may have changed: the key of cached reads."""
+        stamp: list[int] = []
+        for name in ("metrics.jsonl", "status.json", "label.json"):
+            try:
+                info = (self.path / name).stat()
+            except OSError:
+                continue
+            stamp += [info.st_mtime_ns, info.st_size]
+        return tuple(stamp)
+
+    def rows(self, split: str | None = None) -> list[records.Record]:
+        """The metric rows, in order; of one split ("train", "test") or both."""
+        rows = records.read(self.path / "metrics.jsonl")
+        return [row for row in rows if "step" in row and row.get("split") in ((split,) if split else ("train", "test"))]
+
+    def journal(self) -> list[records.Record]:
+        """The commands that changed the course, with the step at which each took effect."""
+        return records.read(self.path / "journal.jsonl")
+
+    def checkpoints(self) -> list[Path]:
+        """Oldest first."""
+        return checkpoints(self.path / "checkpoints")
+
+    def snapshots(self) -> dict[int, Path]:
+        """The weights kept along the way, by step."""
+        return {int(path.stem): path for path in sorted((self.path / "snapshots").glob("????????.safetensors"))}
+
+    def post(self, command: Command) -> None:
+        """Put a command into the run's mailbox."""
+        self.refuse_shipped()
+        commands.post(self.path / "commands", command)
+
+    def refuse_shipped(self) -> None:
+        """Raise InputError for a run that came with the program."""
+        if self.shipped:
+            raise InputError("a shipped run cannot be changed", self.name, fix="branch a run of your own from it")
+
+    def lock(self) -> FileLock:
+        """The lock whose holder trains this run, where there is one (a lock makes the folder it lies in)."""
+        if not present(self.path):
+            raise FileNotFoundError(errno.ENOENT, "the run was removed", str(self.path))
+        return FileLock(self.path / "run.lock", thread_local=False)
+
+    def locked(self) -> bool:
+        """Whether a living process trains this run: the only thing that means *running*."""
+        file = _open_existing(self.path / "run.lock")
+        if file is None:
+            return False
+        try:
+            return not lock_descriptor(file, blocking=False)
+        except OSError:
+            return False
+        finally:
+            os.close(file)
+
+    def model(self, step: int | None = None) -> tuple[int, VAE]:
+        """The model after `step` updates, or the newest before it, in evaluation mode; and the step it is from."""
+        at, weights = self.weights(step)
+        vae = self.config.build()
+        load_weights(vae, weights, self.name)
+        return at, vae.eval()
+
+    def weights(self, step: int | None = None) -> tuple[int, dict[str, Any]]:
+        """The newest weights at or before `step`, from a checkpoint or a snapshot, and the step they are from."""
+        sources = {path: (int(path.stem.removeprefix("ckpt-")), load_checkpoint) for path in self.checkpoints()}
+        sources |= {path: (at, load_snapshot) for at, path in self.snapshots().items()}
+        usable = sorted((at, read is load_checkpoint, path) for path, (at, read) in sources.items())
+        for at, _, path in reversed(usable):
+            if step is None or at <= step:
+                try:
+                    return at, sources[path][1](path).model
+                except BadCheckpoint:
+                    continue
+        raise BadCheckpoint("there are no weights to load", self.name, fix="let the run reach its first checkpoint")
+
+    def _card(self) -> dict[str, Any]:
+        try:
+            card = json.loads((self.path / "config.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError(f"there is no run at {self.path}", fix="see `list` for the runs there are") from None
+        except OSError as error:
+            raise InputError(f"its config.json cannot be read ({error.strerror})", self.name) from None
+        except (ValueError, RecursionError):
+            raise InputError("its config.json is not JSON", self.name, fix="restore it, or remove the run") from None
+        if not isinstance(card, dict) or card.get("format") != FORMAT or not isinstance(card.get("config"), dict):
+            raise InputError("its config.json is not of this format", self.name, limit=f"format {FORMAT} is read")
+        if not _fits(card.get("created"), float):
+            raise InputError("its config.json does not say when the run was created", self.name)
+        return card
+
+
+def present(path: Path) -> bool:
+    """Whether a run's directory is there; one that may not be looked into is."""
+    try:
+        os.stat(path / "config.json")
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def load(path: str | Path) -> VAE:
+    """The newest model of the run in this directory, in evaluation mode on the CPU."""
+    return Run(Path(path)).model()[1]
+
+
+def write_status(run: Run, status: Status, *, durable: bool = True) -> None:
+    """Replace status.json whole; only the holder of the lock may call this."""
+    atomic_write(run.path / "status.json", json.dumps(dataclasses.asdict(status)).encode(), durable=durable)
+
+
+def requeue(run: Run) -> None:
+    """Ask an engine to go on with a run that has ended before its last step."""
+    run.refuse_shipped()
+    try:
+        with run.lock().acquire(timeout=1.0):
+            forgive(run)
+            write_status(run, dataclasses.replace(run.status(), state="queued", message="", heartbeat=time.time()))
+    except Timeout:
+        raise InputError(f"{run.name} is being trained already") from None
+    except OSError as error:
+        raise InputError(f"{run.name} cannot be written ({error.strerror})", fix=remedy(error)) from None
+
+
+def forgive(run: Run) -> None:
+    """Take stops and pauses that came too late for the last attempt out of the mailbox: the next is wanted."""
+    folder = run.path / "commands"
+    for identity, command in commands.collect(folder):
+        if command.kind in ("stop", "pause"):
+            commands.discard(folder, identity)
+
+
+def remedy(error: OSError) -> str:
+    """What to do about a store that cannot be written."""
+    return {28: "free some space", 30: "choose a store that can be written with VAE_RUNS"}.get(
+        error.errno or 0, "check the folder's permissions, or choose another with VAE_RUNS"
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _fits(value: object, kind: type) -> bool:
+    return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
+
+
+def _open_existing(path: Path) -> int | None:
+    """A descriptor to ask for the lock with; opening never creates the file, for the run may be on its way out."""
+    for access in (os.O_RDWR, os.O_RDONLY):
+        try:
+            return os.open(path, access)
+        except OSError:
+            continue
+    return None
