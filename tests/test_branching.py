@@ -13,6 +13,7 @@ from vae_core.runs import Run, RunStore
 from vae_core.schedules import Constant
 from vae_core.spec import InputError
 from vae_core.training import recorder
+from vae_core.training.course import Course
 
 PAIR = ("step", "split")
 
@@ -79,6 +80,15 @@ def test_a_branch_with_another_beta_differs_only_afterwards(parent):
     last, last_of_parent = child.rows()[-1], parent.rows()[-1]
     assert {key: last[key] for key in PAIR} == {key: last_of_parent[key] for key in PAIR}
     assert last["elbo"] != last_of_parent["elbo"]
+
+
+def test_a_change_at_the_very_step_of_the_branch_is_inherited(store):
+    run = store.create(tiny(steps=80, checkpoint_every=40))
+    Course(run).change(40, Constant(value=0.2), "late")
+    assert finish(run) == 0
+    child = branch(run, 40, store)
+    assert finish(child) == 0
+    assert same(run, child)
 
 
 def test_a_branch_from_a_snapshot_starts_a_fresh_optimiser(parent):

@@ -62,12 +62,18 @@ def refused(command, store):
     return check
 
 
-@pytest.fixture
-def done(store) -> Run:
-    """A finished run."""
-    run = store.create(tiny(), "finished")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run, trained once."""
+    run = RunStore(tmp_path_factory.mktemp("trained") / "runs").create(tiny())
     assert finish(run) == 0
     return run
+
+
+@pytest.fixture
+def done(store, trained) -> Run:
+    """A finished run in this test's store."""
+    return Run(Path(shutil.copytree(trained.path, store.root / "finished")))
 
 
 # train

@@ -18,14 +18,16 @@ Tree = dict[str, Any]
 def ask_preset() -> Preset:
     """An example to start from; `?preset=` chooses one."""
     names = list(PRESETS)
+    wanted = st.query_params.get("preset", names[0])
     name = st.selectbox(
         "Start from an example",
         names,
+        names.index(wanted) if wanted in names else 0,
         key="preset",
-        bind="query-params",
         format_func=lambda key: f"{PRESETS[key].title}  ({key})",
         width=560,
     )
+    st.query_params["preset"] = name
     st.caption(PRESETS[name].prediction)
     return PRESETS[name]
 

@@ -32,6 +32,7 @@ class Summary:
     shipped: bool
     shown: int
     grey: bool
+    height: int
 
 
 def store() -> RunStore:
@@ -79,6 +80,7 @@ def summary(run: Run) -> Summary:
         run.path.parent == ASSETS,
         int(last.get("step", 0)),
         config_of(run).dataset.shape.channels == 1,
+        config_of(run).dataset.shape.height,
     )
 
 

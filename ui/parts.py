@@ -15,13 +15,17 @@ from vae_core.spec import InputError
 STYLE = """
 <style>
   [data-testid="stMainBlockContainer"] { max-width: 1280px; padding-top: 4.25rem; padding-bottom: 2.5rem; }
-  [data-testid="stText"] { font-variant-numeric: tabular-nums; }
+  [data-testid="stText"] { font-size: 14px; font-variant-numeric: tabular-nums; }
+  [data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primary"]:is(:hover, :focus, :active) {
+    color: light-dark(#FBFAF7, #0F1218);
+  }
   [data-testid="stMain"] h1 { letter-spacing: -0.01em; line-height: 40px; padding: 0 0 4px; }
   .er-lead { font-family: "Source Serif", serif; font-size: 24px; line-height: 32px; max-width: 44em; margin: 0; }
   .er-strip {
     display: block; width: 100%; aspect-ratio: 8 / 1; object-fit: cover; object-position: top; border-radius: 4px;
   }
   .er-strip.er-paper { filter: invert(1); }
+  .er-strip.er-pixels { image-rendering: pixelated; }
 </style>
 """
 PAGES = Path(__file__).resolve().parent.parent / "pages"

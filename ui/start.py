@@ -22,10 +22,8 @@ def dataset_card(config: RunConfig) -> None:
     dataset = config.dataset
     train, test = dataset.sizes
     shape = dataset.shape
-    st.caption(
-        f"{dataset.about} {train:,} training and {test:,} test images "
-        f"of {shape.width} × {shape.height}, {dataset.values}."
-    )
+    st.caption(dataset.about)
+    st.caption(f"{train:,} training · {test:,} test · {shape.width} × {shape.height} · {dataset.values}")
     st.caption(dataset.expects)
     if not dataset.ready() and isinstance(dataset, IdxSource):
         _download(dataset)

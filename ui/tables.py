@@ -14,8 +14,8 @@ from vae_core.captions import nats
 from vae_core.imports import add
 from vae_core.presets import PRESETS
 
-COLUMNS = ("Run", "State", "Step", "ELBO", "KL", "Latents in use", "Age")
-WIDTHS = [3.2, 1.3, 1.6, 1, 0.8, 1.3, 1.1]
+COLUMNS = ("Run", "State", "Step", "ELBO", "KL", "In use", "Age")
+WIDTHS = [3, 1.2, 1.7, 1, 0.8, 1.2, 1.3]
 
 
 def shipped_cards(rows: list[Summary]) -> None:
@@ -39,6 +39,7 @@ def _card(row: Summary) -> None:
 def strip(row: Summary) -> None:
     """The reconstructions of the newest frame, as ink on paper in the light theme."""
     paper = "er-paper" if row.grey and st.context.theme.type != "dark" else ""
+    paper += " er-pixels" if row.height <= 16 else ""
     source = f"/api/runs/{row.name}/frames/{row.shown:08d}.png"
     st.html(f'<img class="er-strip {paper}" src="{source}" alt="Eight test images as this run reconstructs them">')
 

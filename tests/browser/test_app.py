@@ -158,3 +158,13 @@ def test_no_page_scrolls_sideways(page: Page, server: Server, width: int, path: 
     settled(page)
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_an_example_is_a_link(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/train?preset=digits-z2")
+    settled(page)
+    expect(page.get_by_text("Two latents, both in use: every digit")).to_be_visible()
+    page.get_by_role("combobox").first.click()
+    page.get_by_text("(digits-noise)").click()
+    expect(page.get_by_text("no schedule can make the code worth its price")).to_be_visible()
+    page.wait_for_url("**/train?preset=digits-noise")
