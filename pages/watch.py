@@ -17,7 +17,7 @@ if run is None:
     st.stop()
 
 st.query_params["run"] = run.name
-run_bar(run)
-state = run_figure(run, run.state)
+show_train = run_bar(run)
+run_figure(run, run.state, show_train=show_train)
 controls(run)
 details(run)

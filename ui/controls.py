@@ -15,9 +15,9 @@ from vae_core.schedules import Constant
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
 
 
-def run_bar(run: Run) -> None:
-    """The run's name, and another one to look at."""
-    left, right = st.columns([3, 1.3], vertical_alignment="center")
+def run_bar(run: Run) -> bool:
+    """The run's name, and another one to look at; returns whether the training batches are drawn too."""
+    left, middle, right = st.columns([2.6, 1.1, 1.3], vertical_alignment="center")
     config = config_of(run)
     left.markdown(f"**{safe(run.label.get('title') or run.name)}** · {config.dataset.title} · seed {config.seed}")
     names = [row.name for row in summaries()]
@@ -28,6 +28,9 @@ def run_bar(run: Run) -> None:
     if chosen and chosen != run.name:
         st.query_params["run"] = chosen
         st.rerun()
+    return middle.toggle(
+        "Training batches", key=f"train-{run.name}", help="Thin lines: the batch of each step, with its noise."
+    )
 
 
 def controls(run: Run) -> None:

@@ -57,7 +57,7 @@ def save_state(folder: Path, state: State) -> None:
 
 def _write(path: Path, tensors: dict[str, Tensor], step: int) -> None:
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    data = safetensors.torch.save(contiguous, {"step": str(step), "torch": torch.__version__})
+    data = safetensors.torch.save(contiguous, {"step": str(step)})
     atomic_write(path.with_name(path.name + ".sha256"), hashlib.sha256(data).hexdigest().encode())
     atomic_write(path, data)
 
@@ -140,7 +140,7 @@ def read_tensors(path: Path) -> tuple[int, dict[str, Tensor]]:
         step = int(metadata["step"])
     except FileNotFoundError:
         raise BadCheckpoint("the file is not there", path.name) from None
-    except (safetensors.SafetensorError, KeyError, ValueError):
+    except (safetensors.SafetensorError, KeyError, ValueError, NotImplementedError):
         raise BadCheckpoint("it is not a valid safetensors file of a run", path.name) from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():

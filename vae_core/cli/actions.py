@@ -68,6 +68,7 @@ def _config_text(path: Path) -> str:
 
 
 def _resume(options: argparse.Namespace) -> int:
+    from vae_core.commands import Pace
     from vae_core.runs import forgive
 
     run = _find(options)
@@ -76,6 +77,8 @@ def _resume(options: argparse.Namespace) -> int:
         return 0
     run.refuse_shipped()
     forgive(run)
+    if run.status().pace:  # a page may have slowed it; here it goes at full speed
+        run.post(Pace(seconds=0.0))
     return _work(run)
 
 
