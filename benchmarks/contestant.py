@@ -19,6 +19,7 @@ from vae_core.runs import RunStore
 from vae_core.spec import Split
 from vae_core.training import Step, adam, fit
 from vae_core.training.course import Course
+from vae_core.training.process import set_up
 from vae_core.training.recorder import Recorder
 
 LOGGED_EPOCHS = 20
@@ -29,7 +30,7 @@ class Contestant:
     """One long-lived `fit`, recorded as a run of 20 epochs would be: rows, evaluations, frames, checkpoints."""
 
     def __init__(self, data: SimpleNamespace, shape: SimpleNamespace) -> None:
-        torch.set_flush_denormal(True)
+        set_up(torch.get_num_threads())
         side = round(data.train.shape[1] ** 0.5)
         self.train, self.test = (Split(part.view(-1, 1, side, side)) for part in (data.train, data.test))
         self.steps = len(self.train) // shape.batch

@@ -132,3 +132,8 @@ def test_gradients_pass_through_the_draw() -> None:
     z.sum().backward()
     torch.testing.assert_close(mean.grad, torch.ones_like(mean))
     torch.testing.assert_close(logvar.grad, 0.5 * (z - mean).detach())
+
+
+def test_the_gradient_of_the_kl_is_that_of_its_formula() -> None:
+    mean, logvar = (torch.randn(5, 3, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(lambda m, v: DiagonalGaussian(m, v).kl(), (mean, logvar))

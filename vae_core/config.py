@@ -22,6 +22,8 @@ from vae_core.spec import InputError, Shape, Spec, Variant
 from vae_core.vae import VAE
 
 PARAMETER_BUDGET = 50_000_000
+# Where a collapse happens.
+FIRST = (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25)
 SMALL_DATA = ("digits", "linear-gaussian")
 
 
@@ -120,14 +122,14 @@ class RunConfig(Spec):
     def evaluations(self) -> tuple[int, ...]:
         """The steps at which the test images are measured: dense early, then regular; 0 and the last among them."""
         dense = 4 * self.evaluate_every
-        early = {0, 1, 2, 4, 8, 16, *(round(dense * (part / 24) ** 3) for part in range(24))}
+        early = {*FIRST, *(round(dense * (part / 18) ** 3) for part in range(18))}
         regular = range(dense, self.steps, self.evaluate_every)
         return tuple(sorted({step for step in (*early, *regular) if step < self.steps} | {self.steps}))
 
     def snapshots(self) -> tuple[int, ...]:
         """The steps at which the weights are kept: every second evaluation (fewer of very many), and the last."""
         steps = self.evaluations()
-        return tuple(sorted({*steps[:: max(2, -(-len(steps) // 24))], steps[-1]}))
+        return tuple(sorted({*steps[:: 2 * -(-len(steps) // 60)], steps[-1]}))
 
     def rate(self, step: int) -> float:
         """The learning rate of the update after `step` updates."""

@@ -36,8 +36,13 @@ def encode(
     vae: VAE, images: UInt8[Tensor, "n c h w"], labels: Int[Tensor, "n"] | None = None, seed: int = EVALUATION_SEED
 ) -> Encoded:
     """The posteriors of `images`, prepared once with fixed noise, so that curves of one run do not jitter."""
-    device = next(vae.parameters()).device
-    x = vae.prepare(images, torch.Generator().manual_seed(seed)).to(device)
+    x = vae.prepare(images, torch.Generator().manual_seed(seed))
+    return encode_prepared(vae, x.to(next(vae.parameters()).device), labels)
+
+
+@torch.no_grad()
+def encode_prepared(vae: VAE, x: Float[Tensor, "n c h w"], labels: Int[Tensor, "n"] | None = None) -> Encoded:
+    """The posteriors of images that were prepared before, and are on the model's device."""
     posteriors = [vae.encode(part) for part in x.split(PAIRS)]
     mean, logvar = (torch.cat([getattr(q, name) for q in posteriors]) for name in ("mean", "logvar"))
     return Encoded(DiagonalGaussian(mean, logvar), x, vae, labels)
@@ -80,8 +85,8 @@ def mutual_information(e: Encoded) -> Float[Tensor, ""]:
     pairs = pairwise_log_prob(z, mean, logvar)
     # The matrix products lose digits where codes are sharp and far; the diagonal is known exactly.
     pairs = torch.where(torch.eye(len(z), dtype=torch.bool, device=z.device), own, pairs)
-    aggregate = torch.logsumexp(pairs, 1) - math.log(len(z))
-    return (own - aggregate).mean().clamp_max(math.log(len(z))).float()
+    aggregate = torch.logsumexp(pairs.float(), 1) - math.log(len(z))
+    return (own.float() - aggregate).mean().clamp_max(math.log(len(z)))
 
 
 def mutual_information_ceiling(e: Encoded) -> float:

@@ -30,7 +30,7 @@ class Elbo:
 
     def loss(self, beta: float) -> Float[Tensor, ""]:
         """The β-weighted variational free energy, averaged over the images: what the optimiser sees."""
-        return beta * self.kl.sum(-1).mean() - self.log_likelihood.mean()
+        return (beta * self.kl.sum() - self.log_likelihood.sum()) / len(self.log_likelihood)
 
 
 class VAE(nn.Module):
@@ -63,7 +63,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Float[Tensor, "n d"], x: Tensor | None = None) -> Tensor | Normal:
         """The parameters of p(x|z) for each code; `x` is given only while training."""
-        return self.head(self.decoder(z).unflatten(-1, self.shape[:3]), x)
+        return self.head(self.decoder(z).view(-1, *self.shape[:3]), x)
 
     def elbo(self, x: Float[Tensor, "n c h w"], generator: torch.Generator | None = None) -> Elbo:
         """One-sample estimate of the bound, term by term."""

@@ -23,6 +23,7 @@ from vae_core.runs import Run, held_lock, present, write_status
 from vae_core.spec import InputError
 from vae_core.training.course import Course
 from vae_core.training.fit import Step, adam, fit
+from vae_core.training.process import set_up
 from vae_core.training.recorder import NonFinite, Recorder, forget_after
 
 OK, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED = 0, 2, 65, 66, 70, 71, 73, 74, 75
@@ -118,9 +119,7 @@ class Worker:
 
     def _train(self) -> None:
         config = self.run.config
-        # Before the first parallel operation, because each thread takes the mode it is born with.
-        torch.set_flush_denormal(True)
-        torch.set_num_threads(config.threads)
+        set_up(config.threads)
         device = device_of(config.device)
         training, test = config.dataset.load()
         vae = config.build(training.images).to(device)
