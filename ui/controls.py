@@ -66,15 +66,22 @@ def _live(run: Run) -> None:
 
 
 def _pace(run: Run) -> None:
-    """Streamlit's segmented control: each pace is a button of its own name."""
+    """How long the run is spread over; the pace it has is the one with a border."""
     key = f"pace-{run.name}"
-    now = next((name for name, seconds in PACES.items() if seconds == run.status().pace), "Full speed")
+    now = st.session_state.get(key, run.status().pace)
 
-    def post() -> None:
-        if chosen := st.session_state[key]:
-            _post(run, Pace(seconds=PACES[chosen]))
+    def post(seconds: float) -> None:
+        st.session_state[key] = seconds  # the worker's own word comes a moment later
+        _post(run, Pace(seconds=seconds))
 
-    st.segmented_control("Pace", list(PACES), default=now, key=key, on_change=post, label_visibility="collapsed")
+    with st.container(horizontal=True, gap="xxsmall"):
+        for name, seconds in PACES.items():
+            kind = "secondary" if now == seconds else "tertiary"
+            st.button(name, type=kind, key=f"{key}-{name}", help=_spread(seconds), on_click=post, args=(seconds,))
+
+
+def _spread(seconds: float) -> str:
+    return f"The whole run in about {seconds:.0f} s." if seconds else "As fast as this computer can."
 
 
 def _beta(run: Run) -> None:

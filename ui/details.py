@@ -17,14 +17,14 @@ from vae_core.records import Record, number
 from vae_core.runs import Run
 
 QUANTITIES = (
-    ("elbo", "ELBO at β = 1"),
-    ("reconstruction", "Reconstruction, ln p(x|z)"),
-    ("kl", "KL(q(z|x)‖p(z))"),
-    ("loss", "Loss as optimised (β-weighted)"),
-    ("active_units", "Active units, Var(μ) > 0.01"),
-    ("mutual_information", "Mutual information I(x; z)"),
-    ("gradient_norm_encoder", "Gradient norm, encoder"),
-    ("gradient_norm_decoder", "Gradient norm, decoder"),
+    ("elbo", "ELBO at β = 1, nats"),
+    ("reconstruction", "Reconstruction ln p(x|z), nats"),
+    ("kl", "KL of q(z|x) from the prior, nats"),
+    ("loss", "Loss as optimised, β-weighted, nats"),
+    ("active_units", "Active units: Var(μ) > 0.01"),
+    ("mutual_information", "Mutual information I(x; z), nats"),
+    ("gradient_norm_encoder", "Gradient norm of the encoder"),
+    ("gradient_norm_decoder", "Gradient norm of the decoder"),
 )
 
 
@@ -49,7 +49,7 @@ def _numbers(rows: dict[str, Record], config: RunConfig) -> None:
         return
     test, train = rows["test"], rows.get("train", {})
     reached = number(test["beta"])
-    table = {"Nats per image": [name for _, name in QUANTITIES]}
+    table = {"Per image": [name for _, name in QUANTITIES]}
     table[f"Test, step {test['step']:,}"] = [_cell(test, key) for key, _ in QUANTITIES]
     if train:
         table[f"Training batch, step {train['step']:,}"] = [_cell(train, key) for key, _ in QUANTITIES]
