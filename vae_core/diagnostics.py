@@ -36,8 +36,12 @@ def encode(
     vae: VAE, images: UInt8[Tensor, "n c h w"], labels: Int[Tensor, "n"] | None = None, seed: int = EVALUATION_SEED
 ) -> Encoded:
     """The posteriors of `images`, prepared once with fixed noise, so that curves of one run do not jitter."""
-    x = vae.prepare(images, torch.Generator().manual_seed(seed))
-    return encode_prepared(vae, x.to(next(vae.parameters()).device), labels)
+    return encode_prepared(vae, prepare_once(vae, images, seed), labels)
+
+
+def prepare_once(vae: VAE, images: UInt8[Tensor, "n c h w"], seed: int = EVALUATION_SEED) -> Float[Tensor, "n c h w"]:
+    """`images` as the likelihood sees them, binarised with fixed noise, on the model's device."""
+    return vae.prepare(images, torch.Generator().manual_seed(seed)).to(next(vae.parameters()).device)
 
 
 @torch.no_grad()

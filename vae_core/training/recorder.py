@@ -13,7 +13,7 @@ from torch.optim import Adam
 from vae_core import frames, records
 from vae_core.checkpoints import BadCheckpoint, save_checkpoint, save_snapshot
 from vae_core.config import RunConfig
-from vae_core.diagnostics import PAIRS, encode, encode_prepared
+from vae_core.diagnostics import PAIRS, encode_prepared, prepare_once
 from vae_core.evaluation import baseline, measure
 from vae_core.runs import Run
 from vae_core.spec import Split
@@ -46,7 +46,7 @@ class Recorder:
         labels = None if test.labels is None else test.labels[:count]
         self._train = train
         self._test = Split(vae.likelihood.once(test.images[:count], test.top), labels, test.top)
-        self._seen = encode(vae, self._test.images).images  # binarised once for the whole run
+        self._seen = prepare_once(vae, self._test.images)  # binarised once for the whole run
         self._shown = frames.chosen(self._test)
         self._evaluations = set(self.config.evaluations())
         self._snapshots = set(self.config.snapshots())
