@@ -88,7 +88,7 @@ def mutual_information(e: Encoded) -> Float[Tensor, ""]:
     own = -0.5 * (noise.square() + logvar + LOG_2PI).sum(1)
     pairs = pairwise_log_prob(z, mean, logvar)
     # The matrix products lose digits where codes are sharp and far; the diagonal is known exactly.
-    pairs = torch.where(torch.eye(len(z), dtype=torch.bool, device=z.device), own, pairs)
+    pairs.diagonal().copy_(own)
     aggregate = torch.logsumexp(pairs.float(), 1) - math.log(len(z))
     return (own.float() - aggregate).mean().clamp_max(math.log(len(z)))
 
@@ -101,10 +101,11 @@ def mutual_information_ceiling(e: Encoded) -> float:
 def pairwise_log_prob(
     z: Float[Tensor, "n d"], mean: Float[Tensor, "m d"], logvar: Float[Tensor, "m d"]
 ) -> Float[Tensor, "n m"]:
-    """ln q(z_i|x_j) of every code under every posterior, as three matrix products; pass float64."""
+    """ln q(z_i|x_j) of every code under every posterior, as one matrix product; pass float64."""
     precision = (-logvar).exp()
-    square = z.square() @ precision.T - 2 * z @ (mean * precision).T
-    return -0.5 * (square + (mean.square() * precision + logvar + LOG_2PI).sum(1))
+    constant = (mean.square() * precision + logvar + LOG_2PI).sum(1, keepdim=True)
+    codes = torch.cat([z.square(), z, torch.ones_like(z[:, :1])], 1)
+    return codes @ torch.cat([-0.5 * precision, mean * precision, -0.5 * constant], 1).T
 
 
 def _fixed_noise(like: Tensor) -> Tensor:
