@@ -14,6 +14,7 @@ from torch.optim.adam import adam as functional_adam
 
 from vae_core.config import RunConfig
 from vae_core.objectives import FreeBits, Plain
+from vae_core.training.byhand import ByHand
 from vae_core.vae import VAE, Elbo
 
 
@@ -47,6 +48,7 @@ def fit(
     images = vae.likelihood.once(images, vae.shape.top).to(device)
     generator = torch.Generator(device)
     batches = Batches(len(images), config, device)
+    by_hand = ByHand(vae, optimiser) if ByHand.fits(vae, config.objective) else None
     for step in range(start, config.steps):
         if not vae.training:  # the caller may have looked at the model in between
             vae.train()
@@ -54,7 +56,10 @@ def fit(
         weight = beta(step)
         optimiser.param_groups[0]["lr"] = config.rate(step)
         x = vae.prepare(batches.take(images, step), generator)
-        elbo, loss = train_step(vae, optimiser, config.objective, x, weight, generator)
+        if by_hand:
+            elbo, loss = by_hand(x, weight, generator)
+        else:
+            elbo, loss = train_step(vae, optimiser, config.objective, x, weight, generator)
         yield Step(step, weight, elbo, loss)
 
 
