@@ -258,10 +258,18 @@ def _explain(error: BaseException, run: Run) -> tuple[int, str]:
 
 
 def _explain_disk(error: OSError, run: Run) -> tuple[int, str] | None:
-    if not present(run.path):
+    if not present(run.path) or (error.errno == errno.ENOENT and _is_being_removed(run)):
         return REMOVED, "The run was removed while it trained."
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DISK, "The disk is full. Free some space, then resume."
     if error.errno in (errno.EROFS, errno.EACCES):
         return DISK, f"The run's directory cannot be written ({error.strerror})."
     return None
+
+
+def _is_being_removed(run: Run) -> bool:
+    """Whether a directory that misses a file is on its way out: a removal takes a moment."""
+    deadline = time.monotonic() + 1.0
+    while present(run.path) and time.monotonic() < deadline:
+        time.sleep(LOOK_EVERY)
+    return not present(run.path)
