@@ -19,7 +19,7 @@ from vae_core.engine import end_lease, engine_lock, renew_lease
 from vae_core.runs import RunStore
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECK_EVERY = 5.0
+CHECK_EVERY = 15.0  # a lease is good for a minute
 
 
 @contextlib.asynccontextmanager
@@ -27,7 +27,7 @@ async def keep_engine() -> AsyncIterator[None]:
     """Renew the server's lease and replace an engine that has died, until the server ends."""
     torch.set_num_threads(1)
     # Streamlit polls its (mostly absent) config files five times a second for ever: half of an idle server's work.
-    polling_path_watcher._POLLING_PERIOD_SECS = 10.0
+    polling_path_watcher._POLLING_PERIOD_SECS = 60.0
     store = RunStore(RunStore.default().root.resolve())
     ensure_engine(store)
     gc.collect()
