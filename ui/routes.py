@@ -38,12 +38,12 @@ def routes() -> list[BaseRoute]:
 
 
 class Files(StaticFiles):
-    """Our modules, styles and fonts. Their addresses carry a version, so a browser may keep them for good."""
+    """Our modules, styles and fonts. Fonts never change; the rest is asked for again each time."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, with a long life where the address is versioned."""
+        """The file, with a long life if it is a font."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = YEAR if path.startswith(("v-", "fonts")) else "no-cache"
+        response.headers["Cache-Control"] = YEAR if path.startswith("fonts") else "no-cache"
         return response
 
 

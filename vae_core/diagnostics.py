@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from vae_core.gaussian import LOG_2PI, DiagonalGaussian
+from vae_core.gaussian import DiagonalGaussian
+from vae_core.spec import LOG_2PI
 from vae_core.vae import VAE, Elbo
 
 EVALUATION_SEED = 99

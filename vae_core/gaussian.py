@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LOG_2PI = math.log(2 * math.pi)
+from vae_core.spec import LOG_2PI
 
 
 @dataclass(frozen=True)

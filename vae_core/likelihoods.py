@@ -16,10 +16,9 @@ from jaxtyping import Float, UInt8
 from pydantic import Field
 from torch import Tensor, nn
 
-from vae_core.spec import Shape, Variant
+from vae_core.spec import LOG_2PI, Shape, Variant
 
 Images = Float[Tensor, "*n c h w"]
-LOG_2PI = math.log(2 * math.pi)
 
 
 class Normal(NamedTuple):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vae_core.gaussian import LOG_2PI
+from vae_core.spec import LOG_2PI
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+
+LOG_2PI = math.log(2 * math.pi)
 
 
 class InputError(ValueError):
