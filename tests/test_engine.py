@@ -1,8 +1,10 @@
 """The engine: what is queued gets trained, whoever dies on the way."""
 
+import json
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from concurrent import futures
@@ -12,6 +14,8 @@ import pytest
 from filelock import Timeout
 
 from tests.run_helpers import (
+    call,
+    command_line,
     finish,
     last_words,
     launch,
@@ -24,8 +28,10 @@ from tests.run_helpers import (
     wait_for_step,
 )
 from vae_core import engine
+from vae_core.branching import branch
 from vae_core.commands import Pace, Pause, Stop
 from vae_core.engine import FINAL, end_lease, engine_lock, renew_lease, serve_store, supervise
+from vae_core.imports import add
 from vae_core.runs import Run, RunStore, Status, requeue, write_status
 
 
@@ -383,3 +389,83 @@ def test_children_are_started_from_a_server_that_has_torch(store):
     process = start(int)
     process.join(30)
     assert time.monotonic() - began < 1.0
+
+
+# Processes that load torch anew, as on Windows
+
+
+def test_an_engine_that_spawns_trains_a_run_and_says_that_it_takes_a_while(store):
+    run = store.create(tiny())
+    engine_process = launch("engine", "--runs", store.root, "--once", VAE_START_METHOD="spawn")
+    wait_for(lambda: run.message == engine.STARTING or run.state != "queued", 60)
+    assert (run.state, run.message) == ("queued", "Starting Python…")
+    _, complaints = engine_process.communicate(timeout=60)
+    assert (engine_process.returncode, complaints) == (0, "")
+    assert (run.state, run.message, run.status().attempts) == ("done", "", 1)
+    undisturbed = store.create(tiny(), "straight")
+    finish(undisturbed)
+    assert same(run, undisturbed)
+
+
+def test_a_spawned_process_that_is_killed_is_replaced(store, monkeypatch):
+    monkeypatch.setenv("VAE_START_METHOD", "spawn")
+    run = store.create(tiny(), pace=2.0)
+    with futures.ThreadPoolExecutor(1) as executor:
+        future = executor.submit(supervise, str(run.path))
+        wait_for_step(run, 20)
+        os.kill(run.status().pid, signal.SIGKILL)
+        wait_for(lambda: run.status().attempts == 2, 60)
+        run.post(Pace(seconds=0))
+        assert future.result(60) == 0
+    assert (run.state, run.status().attempts) == ("done", 2)
+
+
+def test_a_process_that_cannot_be_spawned_says_nothing_of_starting_and_is_given_up(store, monkeypatch, capsys):
+    monkeypatch.setenv("VAE_START_METHOD", "spawn")
+    run = store.create(tiny())
+    said = []
+
+    def fail(_):
+        said.append(run.message)
+        raise OSError("no more processes")
+
+    monkeypatch.setattr("multiprocessing.context.SpawnProcess.start", fail)
+    serve_store(store, once=True)
+    assert said == [engine.STARTING]
+    assert (run.state, run.message) == ("queued", "")
+    assert capsys.readouterr().err.count("could not be started") == 1
+
+
+def test_a_start_method_that_is_none_is_refused_in_a_sentence(store):
+    store.create(tiny())
+    done = call("engine", "--runs", store.root, "--once", VAE_START_METHOD="fork")
+    assert done.returncode == 2
+    assert done.stderr == "vae_core: 'fork' is no way to start a process in VAE_START_METHOD; use forkserver or spawn\n"
+
+
+# Paths as people have them
+
+
+def test_a_store_below_spaces_and_umlauts_does_all(tmp_path):
+    root = tmp_path / "Jörg's OneDrive – Uni" / "läufe 1"
+    store = RunStore(root)
+    run = store.create(tiny(), "mine")
+
+    def cli(*arguments):
+        # As a terminal of Windows in Western Europe has it.
+        command, options = command_line(*arguments, "--runs", root, PYTHONIOENCODING="cp1252:strict")
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False, encoding="cp1252", **options)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    cli("engine", "--once")
+    assert run.state == "done"
+    mine = cli("list").splitlines()[0]
+    assert (mine.split()[:2], mine.endswith(f"  {run.path}")) == (["mine", "done"], True)
+    assert json.loads(cli("evaluate", "mine", "--samples", "2", "--images", "10", "--json"))["step"] == 120
+    table = tmp_path / "Jörg's OneDrive – Uni" / "Übung 1.csv"
+    assert cli("export", "mine", "--to", "csv", "--out", table) == f"{table}\n"
+    assert len(table.read_text("utf-8").splitlines()) == 1 + len(run.rows())
+    assert add(run.path, store).name == "mine-2"
+    assert store.restore(store.trash("mine")) == run
+    assert branch(run, 120, store, config=tiny(steps=130)).state == "queued"

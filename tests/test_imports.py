@@ -18,7 +18,7 @@ from vae_core.branching import branch
 from vae_core.checkpoints import load_checkpoint
 from vae_core.commands import SetBeta
 from vae_core.imports import add
-from vae_core.runs import Run, RunStore, Status, write_status
+from vae_core.runs import LONGEST_NOTE, LONGEST_TITLE, Run, RunStore, Status, write_status
 from vae_core.schedules import Piecewise
 from vae_core.spec import InputError
 
@@ -138,8 +138,8 @@ def test_a_label_stays_text_and_gets_no_longer_than_a_label(source, store):
     (source / "label.json").write_text(json.dumps(label))
     kept = add(source, store).label
     assert kept.keys() == {"title", "note", "star"}
-    assert kept["title"] == MARKUP[:200]
-    assert len(kept["note"]) <= 200
+    assert kept["title"] == MARKUP[:LONGEST_TITLE]
+    assert len(kept["note"]) <= LONGEST_NOTE
     assert kept["star"] is True
 
 

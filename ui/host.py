@@ -17,6 +17,7 @@ from streamlit.watcher import polling_path_watcher
 
 from vae_core.engine import end_lease, engine_lock, renew_lease
 from vae_core.runs import RunStore
+from vae_core.system import detached
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECK_EVERY = 15.0  # a lease is good for a minute
@@ -58,7 +59,7 @@ def ensure_engine(store: RunStore) -> bool:
             command = [sys.executable, "-m", "vae_core", "engine", "--runs", str(store.root), "--slots", slots]
             path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
             subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, start_new_session=True,
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, **detached(),
                 env=os.environ | {"PYTHONPATH": path},
             )  # fmt: skip
     except OSError:

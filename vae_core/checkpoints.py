@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from vae_core.spec import InputError, atomic_write
+from vae_core.system import atomic_replace
 from vae_core.vae import VAE
 
 KEEP = 2
@@ -65,8 +67,9 @@ def _write(path: Path, tensors: dict[str, Tensor], step: int) -> None:
 def _prune(folder: Path) -> None:
     disposable = [path for path in checkpoints(folder) if not path.with_name(path.name + ".asked").exists()]
     for path in disposable[:-KEEP]:
-        path.unlink(missing_ok=True)
-        path.with_name(path.name + ".sha256").unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows, while somebody reads it: the next checkpoint drops it
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + ".sha256").unlink(missing_ok=True)
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -77,8 +80,11 @@ def checkpoints(folder: Path) -> list[Path]:
 def load_checkpoint(path: Path) -> State:
     """Read a checkpoint after checking its SHA-256 and that all its numbers are finite."""
     step, tensors = read_tensors(path)
-    checksum = path.with_name(path.name + ".sha256")
-    if not checksum.exists() or checksum.read_text().strip() != hashlib.sha256(path.read_bytes()).hexdigest():
+    try:
+        wanted, data = path.with_name(path.name + ".sha256").read_text(), path.read_bytes()
+    except FileNotFoundError:  # or both were pruned this moment
+        wanted, data = "", b""
+    if wanted.strip() != hashlib.sha256(data).hexdigest():
         raise BadCheckpoint("the checksum does not match", path.name)
     return State(
         step,
@@ -98,7 +104,7 @@ def newest_state(folder: Path) -> State | None:
             return load_checkpoint(path)
         except BadCheckpoint as error:
             reasons.append(str(error))
-            path.rename(path.with_suffix(".corrupt"))
+            atomic_replace(path, path.with_suffix(".corrupt"))
     # Counting earlier casualties: a run that lost all its checkpoints must never quietly start again from zero.
     if reasons or any(folder.glob("*.corrupt")):
         raise BadCheckpoint("no checkpoint can be read (" + "; ".join(reasons or ["all set aside before"]) + ")")
@@ -136,7 +142,8 @@ def read_tensors(path: Path) -> tuple[int, dict[str, Tensor]]:
     try:
         with safetensors.safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+            # Cloned, because a tensor of safetensors is a window on the file, and keeps it open.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118  (not a dict)
         step = int(metadata["step"])
     except FileNotFoundError:
         raise BadCheckpoint("the file is not there", path.name) from None

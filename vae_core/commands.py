@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 import uuid
@@ -14,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from vae_core.schedules import Constant, Schedule
 from vae_core.spec import InputError, Variant, atomic_write
+from vae_core.system import remove_file
 
 
 class Pause(Variant):
@@ -76,7 +76,7 @@ def post(folder: Path, command: Command) -> None:
 
 
 def collect(folder: Path) -> list[tuple[str, Command]]:
-    """The waiting commands in order, each with its id; what cannot be read is set aside."""
+    """The waiting commands in order, each with its id; what is none is thrown away."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and not name.startswith("."))
     except OSError:
@@ -85,12 +85,14 @@ def collect(folder: Path) -> list[tuple[str, Command]]:
     for name in names:
         try:
             waiting.append((name.removesuffix(".json"), COMMAND.validate_json((folder / name).read_bytes())))
-        except (ValidationError, OSError, json.JSONDecodeError):
+        except ValidationError:
             discard(folder, name.removesuffix(".json"))
+        except OSError:  # taken by somebody else, or out of reach for a moment: it is there at the next look, or gone
+            continue
     return waiting
 
 
 def discard(folder: Path, identity: str) -> None:
     """Take one command out of the mailbox."""
     with contextlib.suppress(OSError):
-        (folder / f"{identity}.json").unlink()
+        remove_file(folder / f"{identity}.json")

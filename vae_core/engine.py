@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from vae_core.runs import Run, RunStore, Status, age, write_status
 from vae_core.spec import InputError
+from vae_core.system import ENDING_SIGNALS, START_METHODS
 from vae_core.training.worker import (
     BAD_CHECKPOINT,
     BAD_NUMBERS,
@@ -42,9 +43,10 @@ from vae_core.training.worker import (
 # Codes after which another attempt would end the same way, or was not wanted; a killed child has a negative one.
 FINAL = {
     OK, 1, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED,
-    128 + signal.SIGINT, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM,
+    *(128 + number for number in ENDING_SIGNALS), *(-number for number in ENDING_SIGNALS),
 }  # fmt: skip
 RETRIES = 2
+STARTING = "Starting Python…"  # which takes some four seconds where each process loads torch anew
 # Adam loads torch._dynamo at its first use, which takes most of a second.
 PRELOAD = ["torch._dynamo", "vae_core.training"]
 SCAN_EVERY = 0.1
@@ -70,11 +72,9 @@ def _child(run_dir: str) -> None:
 
 def supervise(run_dir: str) -> int:
     """Train one run in processes of its own, again after a violent death; returns the last exit code."""
-    context = _context()
-    code = OK
+    run, code = Run(Path(run_dir)), OK
     for _ in range(RETRIES + 1):
-        process = context.Process(target=_child, args=(run_dir,))
-        process.start()
+        process = _begin(run)
         _CHILDREN.add(process)
         if _ENDING.asked:  # the engine may have looked for children just before this one was there
             process.terminate()
@@ -83,7 +83,7 @@ def supervise(run_dir: str) -> int:
         code = process.exitcode if process.exitcode is not None else 1
         if code in FINAL or _ENDING.asked:
             return code
-    _give_up(Run(Path(run_dir)), code)
+    _give_up(run, code)
     return code
 
 
@@ -91,11 +91,41 @@ _CHILDREN: set[multiprocessing.process.BaseProcess] = set()
 _ENDING = SimpleNamespace(asked=False)  # not an Event: its lock may be held when a signal comes
 
 
-def _context():
-    """Processes start from a server that has torch loaded; where there is none, each loads it again."""
-    context = mp.get_context("forkserver" if os.name == "posix" else "spawn")
-    context.set_forkserver_preload(PRELOAD)
+def _context() -> Any:
+    """Processes start from a server that has torch loaded; where there is none, each loads it again.
+
+    `VAE_START_METHOD` chooses (forkserver, spawn) where there is a choice.
+    """
+    method = os.environ.get("VAE_START_METHOD") or START_METHODS[0]
+    if method not in START_METHODS:
+        raise InputError(
+            f"{method[:40]!r} is no way to start a process", "VAE_START_METHOD", f"use {' or '.join(START_METHODS)}"
+        )
+    context: Any = mp.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(PRELOAD)
     return context
+
+
+def _begin(run: Run) -> multiprocessing.process.BaseProcess:
+    """Start a process that trains the run; if that will take a while, whoever looks at the run is told."""
+    context = _context()
+    process = context.Process(target=_child, args=(str(run.path),))
+    if context.get_start_method() == "spawn":
+        _tell(run, STARTING)
+    try:
+        process.start()
+    except OSError:
+        _tell(run, "")
+        raise
+    return process
+
+
+def _tell(run: Run, message: str) -> None:
+    """Say something in the status of a run that waits."""
+    with contextlib.suppress(Timeout, OSError), run.lock().acquire(timeout=1.0):
+        if run.status().state in UNFINISHED:
+            write_status(run, replace(run.status(), message=message), durable=False)
 
 
 def _give_up(run: Run, code: int) -> None:
@@ -119,6 +149,7 @@ def serve_store(
     """
     store.root.mkdir(parents=True, exist_ok=True)
     with engine_lock(store).acquire(timeout=0.5):  # a server that asks whether there is an engine holds it a moment
+        store.sweep()
         if executor:
             return Engine(store, slots, executor, once=once).serve()
         with futures.ThreadPoolExecutor(slots, thread_name_prefix="slot") as threads:
@@ -138,8 +169,7 @@ class Engine:
         """Scan, submit, and end when it should."""
         previous = _listen()
         try:
-            if os.name == "posix":
-                _warm_up()
+            _warm_up()
             while not _ENDING.asked and self.store.root.is_dir() and self._scan():
                 pass
         finally:
@@ -184,8 +214,8 @@ class Engine:
             if not future.cancelled() and (error := future.exception()):
                 sys.stderr.write(f"vae_core: {path.name} could not be started ({error})\n")
             run, now = Run(path), Run(path).status()
-            # One that is queued with another status than before was asked for again in the meantime.
-            if run.state in UNFINISHED and (now.state != "queued" or now == before):
+            # One that is queued with another heartbeat than before was asked for again in the meantime.
+            if run.state in UNFINISHED and (now.state != "queued" or now.heartbeat == before.heartbeat):
                 self._given_up[path] = now.heartbeat
 
     def _end(self) -> None:
@@ -199,10 +229,10 @@ class Engine:
 
 
 def _listen() -> dict[int, Any]:
-    """SIGTERM and Ctrl-C end the engine; Python lets only the main thread ask for signals."""
+    """SIGTERM, Ctrl-C and their like end the engine; Python lets only the main thread ask for signals."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    return {number: signal.signal(number, _ask_to_end) for number in (signal.SIGTERM, signal.SIGINT)}
+    return {number: signal.signal(number, _ask_to_end) for number in ENDING_SIGNALS}
 
 
 def _ask_to_end(number: int, frame: FrameType | None) -> None:
@@ -211,9 +241,11 @@ def _ask_to_end(number: int, frame: FrameType | None) -> None:
 
 def _warm_up() -> None:
     """Start the forkserver now, so that the first run does not wait for torch to be imported."""
-    process = _context().Process(target=int)
-    process.start()
-    process.join()
+    context = _context()
+    if context.get_start_method() == "forkserver":
+        process = context.Process(target=int)
+        process.start()
+        process.join()
 
 
 def _age(path: Path) -> float:

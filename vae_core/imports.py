@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from vae_core import records
 from vae_core.checkpoints import BadCheckpoint, load_checkpoint, read_tensors
 from vae_core.config import RunConfig
-from vae_core.runs import NAME, Run, RunStore
+from vae_core.runs import LONGEST_NOTE, LONGEST_TITLE, NAME, Run, RunStore
 from vae_core.schedules import Schedule
 from vae_core.spec import InputError
 from vae_core.vae import VAE
@@ -223,7 +223,8 @@ def _check_picture(path: Path) -> None:
 
 def _safe_label(run: Run) -> dict[str, object]:
     label = run.label
-    kept: dict[str, object] = {key: str(label[key])[:200] for key in ("title", "note") if key in label}
+    longest = {"title": LONGEST_TITLE, "note": LONGEST_NOTE}
+    kept: dict[str, object] = {key: str(label[key])[:most] for key, most in longest.items() if key in label}
     return kept | {"star": bool(label.get("star"))}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_core.spec import atomic_write
+from vae_core.system import BINARY
 
 Record = dict[str, Any]
 
@@ -37,7 +38,7 @@ class Log:
 
     def __init__(self, path: Path, durable: bool = False) -> None:
         self.durable = durable
-        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | BINARY, 0o644)
         whole = _whole(path.read_bytes())
         os.ftruncate(self._file, whole)
 

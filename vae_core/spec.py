@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-import time
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+
+from vae_core.system import atomic_replace, flush_folder, remove_file
 
 LOG_2PI = math.log(2 * math.pi)
 
@@ -71,9 +74,9 @@ class Split:
 def atomic_write(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Replace a file whole: written beside it, flushed to disk if `durable`, renamed over it.
 
-    Readers see the old or the new, never a part.
+    Readers see the old or the new, never a part. OSError if it cannot be; then the old is there, and nothing else.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(data)
@@ -82,28 +85,8 @@ def atomic_write(path: Path, data: bytes, *, durable: bool = True) -> None:
                 os.fsync(file.fileno())
         atomic_replace(temporary, path)
         if durable:
-            _flush_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename itself survive a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def atomic_replace(source: Path, target: Path) -> None:
-    """`os.replace`, patient with Windows, where a reader that holds the target open makes it fail for a moment."""
-    for attempt in range(20):
-        try:
-            return os.replace(source, target)
-        except PermissionError:
-            if os.name != "nt" or attempt == 19:
-                raise
-            time.sleep(0.05)
+            flush_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            remove_file(temporary)
+        raise

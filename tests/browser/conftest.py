@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,9 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from vae_core.runs import RunStore
+from tests.server_helpers import Server, start_server, stop_server
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
@@ -31,20 +25,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-@dataclass
-class Server:
-    """A server of the app on a store of its own."""
-
-    store: RunStore
-    port: int
-    process: subprocess.Popen[bytes]
-
-    @property
-    def url(self) -> str:
-        """Its address on this machine."""
-        return f"http://127.0.0.1:{self.port}"
 
 
 @dataclass
@@ -72,36 +52,6 @@ class Witness:
             self.polls.append(time.monotonic())
         if not url.startswith(("http://127.0.0.1:", "data:", "blob:")):
             self.foreign.append(url)
-
-
-def start_server(root: Path) -> Server:
-    """Start the app as a user would, on a free port, and wait until it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"VAE_RUNS": str(root), "VAE_DEVICE": "cpu"}
-    command = [sys.executable, "-m", "vae_core", "serve", "--port", str(port)]
-    with open(root.parent / f"server-{port}.log", "wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
-    server = Server(RunStore(root), port, process)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=1).close()
-            return server
-        except OSError:
-            time.sleep(0.2)
-    raise RuntimeError("the server did not start")
-
-
-def stop_server(server: Server) -> None:
-    """End the server's process group; its engine follows when the store is gone."""
-    os.killpg(server.process.pid, signal.SIGTERM)
-    try:
-        server.process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.process.pid, signal.SIGKILL)
-        server.process.wait(10)
 
 
 @pytest.fixture(scope="session")

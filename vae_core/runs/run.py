@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
-import os
 import re
 import shutil
 import time
@@ -13,13 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout, lock_descriptor
+from filelock import FileLock
 
 from vae_core import commands, records
 from vae_core.checkpoints import BadCheckpoint, checkpoints, load_checkpoint, load_snapshot, load_weights
 from vae_core.commands import Command
 from vae_core.config import RunConfig, parse_config
+from vae_core.runs.label import changed
+from vae_core.runs.lock import RunLock, is_held, present
 from vae_core.spec import InputError, atomic_write
+from vae_core.system import read_bytes
 from vae_core.vae import VAE
 
 FORMAT = 1
@@ -154,28 +155,33 @@ class Run:
         self.refuse_shipped()
         commands.post(self.path / "commands", command)
 
+    def relabel(self, *, title: str | None = None, note: str | None = None, star: bool | None = None) -> None:
+        """Change the label, None keeping what is there; an empty title or note takes it away.
+
+        InputError for a title of more than 80 characters (white space counts once), a note of more than 2,000, a
+        shipped run, and a disk that does not take it.
+        """
+        self.refuse_shipped()
+        if not present(self.path):
+            raise InputError(f"there is no run at {self.path}", fix="see `list` for the runs there are")
+        label = changed(self.label, title, note, star)
+        try:
+            atomic_write(self.path / "label.json", json.dumps(label).encode())
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be written ({error.strerror})", fix=remedy(error)) from None
+
     def refuse_shipped(self) -> None:
         """Raise InputError for a run that came with the program."""
         if self.shipped:
             raise InputError("a shipped run cannot be changed", self.name, fix="branch a run of your own from it")
 
     def lock(self) -> FileLock:
-        """The lock whose holder trains this run, where there is one (a lock makes the folder it lies in)."""
-        if not present(self.path):
-            raise FileNotFoundError(errno.ENOENT, "the run was removed", str(self.path))
-        return FileLock(self.path / "run.lock", thread_local=False)
+        """The lock whose holder trains this run; FileNotFoundError when it is acquired and there is no run."""
+        return RunLock(self.path / "run.lock", thread_local=False)
 
     def locked(self) -> bool:
         """Whether a living process trains this run: the only thing that means *running*."""
-        file = _open_existing(self.path / "run.lock")
-        if file is None:
-            return False
-        try:
-            return not lock_descriptor(file, blocking=False)
-        except OSError:
-            return False
-        finally:
-            os.close(file)
+        return is_held(self.path / "run.lock")
 
     def model(self, step: int | None = None) -> tuple[int, VAE]:
         """The model after `step` updates, or the newest before it, in evaluation mode; and the step it is from."""
@@ -199,7 +205,7 @@ class Run:
 
     def _card(self) -> dict[str, Any]:
         try:
-            card = json.loads((self.path / "config.json").read_bytes())
+            card = json.loads(read_bytes(self.path / "config.json"))
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"there is no run at {self.path}", fix="see `list` for the runs there are") from None
         except OSError as error:
@@ -213,17 +219,6 @@ class Run:
         return card
 
 
-def present(path: Path) -> bool:
-    """Whether a run's directory is there; one that may not be looked into is."""
-    try:
-        os.stat(path / "config.json")
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def load(path: str | Path) -> VAE:
     """The newest model of the run in this directory, in evaluation mode on the CPU."""
     return Run(Path(path)).model()[1]
@@ -232,27 +227,6 @@ def load(path: str | Path) -> VAE:
 def write_status(run: Run, status: Status, *, durable: bool = True) -> None:
     """Replace status.json whole; only the holder of the lock may call this."""
     atomic_write(run.path / "status.json", json.dumps(dataclasses.asdict(status)).encode(), durable=durable)
-
-
-def requeue(run: Run) -> None:
-    """Ask an engine to go on with a run that has ended before its last step."""
-    run.refuse_shipped()
-    try:
-        with run.lock().acquire(timeout=1.0):
-            forgive(run)
-            write_status(run, dataclasses.replace(run.status(), state="queued", message="", heartbeat=time.time()))
-    except Timeout:
-        raise InputError(f"{run.name} is being trained already") from None
-    except OSError as error:
-        raise InputError(f"{run.name} cannot be written ({error.strerror})", fix=remedy(error)) from None
-
-
-def forgive(run: Run) -> None:
-    """Take stops and pauses that came too late for the last attempt out of the mailbox: the next is wanted."""
-    folder = run.path / "commands"
-    for identity, command in commands.collect(folder):
-        if command.kind in ("stop", "pause"):
-            commands.discard(folder, identity)
 
 
 def remedy(error: OSError) -> str:
@@ -264,7 +238,7 @@ def remedy(error: OSError) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_bytes(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}
@@ -272,13 +246,3 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _fits(value: object, kind: type) -> bool:
     return isinstance(value, (int, float) if kind is float else kind) and not isinstance(value, bool)
-
-
-def _open_existing(path: Path) -> int | None:
-    """A descriptor to ask for the lock with; opening never creates the file, for the run may be on its way out."""
-    for access in (os.O_RDWR, os.O_RDONLY):
-        try:
-            return os.open(path, access)
-        except OSError:
-            continue
-    return None

@@ -8,18 +8,25 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from vae_core.config import RunConfig
-from vae_core.runs.run import ASSETS, FORMAT, NAME, Run, Status, present, remedy, write_status
+from vae_core.runs import trash
+from vae_core.runs.lock import present
+from vae_core.runs.run import ASSETS, FORMAT, NAME, Run, Status, remedy, write_status
+from vae_core.runs.trash import Trashed
 from vae_core.spec import InputError, atomic_write
+from vae_core.system import move_directory
 
 MOST_OF_A_NAME = 10_000
+DRAFT = ".new-"
+DRAFTS_LIVE = 3600.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class RunStore:
     ) -> Run:
         """A new run, complete the moment it appears. `stem` names it after a preset; `history` is copied into it.
 
-        With `lock`, it appears already locked by this process, so that no engine takes it.
+        With `lock`, this process locks it, and no engine takes it in the moment before.
         """
         config.check()
         if name is not None and os.path.lexists(self.root / check_name(name)):
@@ -76,10 +83,13 @@ class RunStore:
         try:
             with self._draft() as draft:
                 _fill(draft, config, origin, history)
-                write_status(Run(draft), Status(state, step, heartbeat=time.time(), pace=pace))
-                if lock:
-                    _hold(draft)
-                return Run(self._publish(draft, name, stem or config.dataset.kind))
+                status = Status(state, step, heartbeat=time.time(), pace=pace)
+                # Windows moves no folder with an open lock in it: until it is locked, no engine takes a stopped one.
+                write_status(Run(draft), replace(status, state="stopped") if lock else status)
+                run = Run(self._publish(draft, [name] if name else _names(stem or config.dataset.kind)))
+            if lock:
+                _hold(run, status)
+            return run
         except OSError as error:
             raise InputError(
                 f"the run could not be written ({error.strerror})", str(self.root), fix=remedy(error)
@@ -89,35 +99,29 @@ class RunStore:
     def _draft(self) -> Iterator[Path]:
         """A folder that no reader takes for a run; nothing of it is left if it does not become one."""
         self.root.mkdir(parents=True, exist_ok=True)
-        draft = self.root / f".new-{uuid.uuid4().hex}"
+        draft = self.root / f"{DRAFT}{uuid.uuid4().hex}"
         try:
             draft.mkdir()
             yield draft
         except BaseException:
-            if draft in _HELD:
-                _HELD.pop(draft).release()
             shutil.rmtree(draft, ignore_errors=True)
             raise
 
-    def _publish(self, draft: Path, name: str | None, stem: str) -> Path:
-        for free in [name] if name else _names(stem):
-            target = self.root / free
+    def _publish(self, folder: Path, names: Iterable[str]) -> Path:
+        """Move a folder to the first of the names that is free; returns where it is now."""
+        name = ""
+        for name in names:
+            target = self.root / name
             if os.path.lexists(target):
                 continue
             try:
-                os.rename(draft, target)
+                move_directory(folder, target)
             except OSError:
                 if not os.path.lexists(target):
                     raise
                 continue  # somebody was faster
-            if draft in _HELD:
-                _HELD[target] = _HELD.pop(draft)
             return target
-        raise (
-            self._taken(name)
-            if name
-            else InputError(f"too many runs are called {stem}", str(self.root), fix="give this one a name")
-        )
+        raise self._taken(name)
 
     def _taken(self, name: str) -> InputError:
         return InputError(f"a run called {name!r} exists", str(self.root), fix="choose another name")
@@ -133,6 +137,42 @@ class RunStore:
                 limit=f"this run may need {need / 2**20:,.0f} MiB, and as much again is kept free",
                 fix="free some space, or train a smaller model",
             )  # fmt: skip
+
+    def trash(self, name: str) -> Path:
+        """Throw a run away, so that it can be taken out of the trash again; returns where it lies there.
+
+        InputError for a shipped run, and for one that is being trained.
+        """
+        run = self[name]
+        run.refuse_shipped()
+        return trash.throw(run, self.root / trash.FOLDER)
+
+    def trashed(self) -> list[Trashed]:
+        """What is in the trash, the newest first."""
+        return trash.contents(self.root / trash.FOLDER)
+
+    def restore(self, trashed: Trashed | Path) -> Run:
+        """Take a run out of the trash, as it was; if its name is taken by now, under the next free one."""
+        path = trashed if isinstance(trashed, Path) else trashed.path
+        name = trash.name_of(path, self.root / trash.FOLDER)
+        try:
+            return Run(self._publish(path, chain([name], _names(name))))
+        except OSError as error:
+            raise InputError(f"{name} cannot be moved ({error.strerror})", fix=remedy(error)) from None
+
+    def empty_trash(self) -> None:
+        """Delete what is in the trash for good."""
+        trash.empty(self.root / trash.FOLDER)
+
+    def sweep(self) -> None:
+        """Remove what the dead left behind: drafts of runs older than an hour, and what was being deleted."""
+        for draft in self.root.glob(f"{DRAFT}*"):
+            with contextlib.suppress(OSError):
+                changed = draft.stat()
+                if time.time() - max(changed.st_mtime, changed.st_ctime) > DRAFTS_LIVE and not Run(draft).locked():
+                    shutil.rmtree(draft)
+        with contextlib.suppress(OSError):
+            trash.sweep(self.root / trash.FOLDER)
 
 
 _HELD: dict[Path, FileLock] = {}
@@ -195,6 +235,15 @@ def _fill(folder: Path, config: RunConfig, origin: dict[str, Any] | None, histor
     atomic_write(folder / "config.json", json.dumps(card, indent=1).encode())
 
 
-def _hold(folder: Path) -> None:
-    _HELD[folder] = Run(folder).lock()
-    _HELD[folder].acquire(timeout=0)
+def _hold(run: Run, status: Status) -> None:
+    """Lock a new run for this process and give it its status; nothing of it is left if that cannot be."""
+    try:
+        lock = run.lock()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(lock.acquire(timeout=1.0))  # a reader probing the lock holds it for a moment
+            write_status(run, status)
+            stack.pop_all()
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    _HELD[run.path] = lock

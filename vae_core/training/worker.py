@@ -21,6 +21,7 @@ from vae_core import commands, records
 from vae_core.checkpoints import BadCheckpoint, newest_state, restore
 from vae_core.runs import Run, held_lock, present, write_status
 from vae_core.spec import InputError
+from vae_core.system import ENDING_SIGNALS
 from vae_core.training.course import Course
 from vae_core.training.fit import Step, adam, fit
 from vae_core.training.process import set_up
@@ -228,10 +229,10 @@ class Worker:
             return
 
     def _listen(self) -> dict[int, Any]:
-        """SIGTERM and Ctrl-C end the run after the current step, with a checkpoint."""
+        """SIGTERM, Ctrl-C and their like end the run after the current step, with a checkpoint."""
         if threading.current_thread() is not threading.main_thread():
             return {}
-        return {number: signal.signal(number, self._terminate) for number in (signal.SIGTERM, signal.SIGINT)}
+        return {number: signal.signal(number, self._terminate) for number in ENDING_SIGNALS}
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         self._terminated = number
