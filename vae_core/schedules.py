@@ -21,6 +21,11 @@ class Constant(Variant):
     kind: Literal["constant"] = "constant"
     value: Beta = Field(default=1.0, title="β", description="1 is the ELBO itself; above 1 collapses sooner.")
 
+    @property
+    def words(self) -> str:
+        """The schedule in a few words, for a title or within a sentence."""
+        return _level(self.value)
+
     def __call__(self, step: int) -> float:
         """β after `step` updates."""
         return self.value
@@ -35,6 +40,14 @@ class Warmup(Variant):
     start: Beta = Field(default=0.0, title="From β")
     target: Beta = Field(default=1.0, title="To β")
 
+    @property
+    def words(self) -> str:
+        """The schedule in a few words, for a title or within a sentence."""
+        if self.start == self.target:
+            return _level(self.start)
+        verb = "rises" if self.start < self.target else "falls"
+        return f"β {verb}{_span(self.start, self.target)} over {_steps(self.steps)}"
+
     def __call__(self, step: int) -> float:
         """β after `step` updates."""
         return self.start + (self.target - self.start) * min(1.0, step / self.steps)
@@ -48,6 +61,16 @@ class Delayed(Variant):
     wait: int = Field(default=300, ge=0, le=10_000_000, title="Steps at β = 0")
     ramp: int = Field(default=450, ge=0, le=10_000_000, title="Steps of the ramp", description="0 jumps at once.")
     target: Beta = Field(default=1.0, title="To β")
+
+    @property
+    def words(self) -> str:
+        """The schedule in a few words, for a title or within a sentence."""
+        if not self.target or not (self.wait or self.ramp):
+            return _level(self.target)
+        if not self.wait:
+            return f"β rises{_span(0, self.target)} over {_steps(self.ramp)}"
+        ends = f"rises{_span(0, self.target)} over {self.ramp:,}" if self.ramp else f"jumps to {_value(self.target)}"
+        return f"β waits {_steps(self.wait)}, then {ends}"
 
     def __call__(self, step: int) -> float:
         """β after `step` updates."""
@@ -64,6 +87,11 @@ class Sigmoid(Variant):
     middle: Steps = Field(default=500, title="Step at which β = ½")
     rate: float = Field(default=0.01, gt=0, le=10, title="Steepness", description="Per step.")
 
+    @property
+    def words(self) -> str:
+        """The schedule in a few words, for a title or within a sentence."""
+        return f"β rises around step {self.middle:,}"
+
     def __call__(self, step: int) -> float:
         """β after `step` updates."""
         return 0.5 * (1 + math.tanh(0.5 * self.rate * (step - self.middle)))
@@ -76,6 +104,11 @@ class Cyclical(Variant):
     kind: Literal["cyclical"] = "cyclical"
     period: Steps = Field(default=375, title="Steps of one cycle")
     ramp: float = Field(default=0.5, gt=0, le=1, title="Share of the cycle that rises")
+
+    @property
+    def words(self) -> str:
+        """The schedule in a few words, for a title or within a sentence."""
+        return f"β rises and falls every {_steps(self.period)}"
 
     def __call__(self, step: int) -> float:
         """β after `step` updates."""
@@ -97,6 +130,13 @@ class Piecewise(Variant):
             raise ValueError("the steps of a piecewise schedule must be at least 0 and rise from point to point")
         return self
 
+    @property
+    def words(self) -> str:
+        """The schedule in a few words, for a title or within a sentence."""
+        if len({beta for _, beta in self.points}) == 1:
+            return _level(self.points[0][1])
+        return f"β follows {len(self.points)} points of your own"
+
     def __call__(self, step: int) -> float:
         """β after `step` updates."""
         for (left, low), (right, high) in pairwise(self.points):
@@ -109,3 +149,23 @@ Schedule = Annotated[
     Constant | Warmup | Delayed | Sigmoid | Cyclical | Piecewise,
     Field(discriminator="kind"),
 ]
+
+
+def _level(beta: float) -> str:
+    if beta == 1:
+        return "β = 1 from the start"
+    return f"β = {_value(beta)} throughout" if beta else "β = 0: no price on the code"
+
+
+def _span(start: float | int, target: float) -> str:
+    """From where to where; nothing for the ordinary way from 0 to 1."""
+    to = "" if (start, target) == (0, 1) else f" to {_value(target)}"
+    return f" from {_value(start)}{to}" if start else to
+
+
+def _value(beta: float | int) -> str:
+    return f"{beta:g}".replace("-", "\u2212")
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count:,} steps"
