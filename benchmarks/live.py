@@ -1,6 +1,6 @@
 """What a viewer costs: `python -m benchmarks.live`. Server CPU for each request, and the size of an answer.
 
-A real run of 10 latents that logs two rows a second, followed for 60 ticks after the first by 1 and by 100 viewers,
+A real run of 10 latents that logs two rows a second, followed for 60 ticks after the first by 1, 100 and 200 viewers,
 each asking once a second over its own connection, all columns of Watch. Linux only (CPU times from /proc).
 """
 
@@ -76,7 +76,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         server = start_server(Path(folder) / "runs")
         try:
-            for viewers in (1, 100):
+            for viewers in (1, 100, 200):
                 print(json.dumps(measure(server, viewers)))
         finally:
             stop_server(server)

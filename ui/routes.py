@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from ui import feed
+from ui import feed, stage
 from vae_core.runs import RunStore
 from vae_core.spec import InputError
+from vae_core.viewer import card as card_of
 
 STATIC = Path(__file__).resolve().parent / "static"
 FRAME = re.compile(r"(inputs|\d{8})\.png\Z")
@@ -33,6 +34,7 @@ def routes() -> list[BaseRoute]:
         Route("/api/runs/{run}", card),
         Route("/api/runs/{run}/rows", rows),
         Route("/api/runs/{run}/frames/{frame}", frame),
+        Route("/stage", stage.page),
         Mount("/files", Files(directory=STATIC)),
     ]
 
@@ -51,7 +53,7 @@ def card(request: Request) -> Response:
     """What does not change while a run trains, and its state: JSON."""
     try:
         return JSONResponse(
-            feed.card(RunStore.default()[request.path_params["run"]]), headers={"Cache-Control": "no-store"}
+            card_of(RunStore.default()[request.path_params["run"]]), headers={"Cache-Control": "no-store"}
         )
     except InputError as error:
         return JSONResponse({"error": str(error)}, 404)

@@ -37,7 +37,7 @@ def to_csv(run: Run, path: Path) -> None:
     writer = csv.DictWriter(text, names, restval="")
     writer.writeheader()
     writer.writerows(rows)
-    with _explained(path):
+    with explained(path):
         if not path.name or path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         atomic_write(path, text.getvalue().encode())
@@ -50,7 +50,7 @@ def to_tensorboard(run: Run, path: Path) -> None:
     except ImportError:
         raise InputError("TensorBoard is not installed", fix="pip install tensorboard") from None
     rows = [columns(row) for row in run.rows()]
-    with _explained(path):
+    with explained(path):
         for earlier in path.glob(f"events.out.tfevents.*{SUFFIX}"):
             earlier.unlink()
         writer = SummaryWriter(str(path), filename_suffix=SUFFIX)
@@ -61,7 +61,8 @@ def to_tensorboard(run: Run, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """A path that cannot be written is said in one sentence."""
     try:
         yield
     except OSError as error:

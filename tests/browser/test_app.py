@@ -59,7 +59,7 @@ def test_train_watch_pause_resume_stop(page: Page, server: Server, witness: Witn
 def test_beta_moved_while_it_runs_changes_the_curve(page: Page, server: Server) -> None:
     run = start_training(page, server)
     await_rows(page, 20)
-    thumb = page.get_by_role("slider").first
+    thumb = page.get_by_role("slider", name="β from now on")
     thumb.focus()
     thumb.press("Home")  # β = 0 from now on
     until(lambda: bool(run.journal()))
@@ -168,3 +168,74 @@ def test_an_example_is_a_link(page: Page, server: Server) -> None:
     page.get_by_text("(digits-noise)").click()
     expect(page.get_by_text("no schedule can make the code worth its price")).to_be_visible()
     page.wait_for_url("**/train?preset=digits-noise")
+
+
+def test_beta_ahead_of_now_is_dragged_in_its_strip(page: Page, server: Server) -> None:
+    run = start_training(page, server)
+    await_rows(page, 60)
+    knob = page.locator(".er-knob").bounding_box()
+    assert knob is not None
+    middle = (knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2)
+    page.mouse.move(middle[0] - 1, middle[1])
+    page.mouse.down()
+    page.mouse.move(middle[0], middle[1] - 26, steps=5)
+    expect(page.locator("text.er-beta")).to_contain_text("β to")
+    page.mouse.up()
+    until(lambda: bool(run.journal()))
+    (start, _), (step, beta) = run.journal()[0]["schedule"]["points"]
+    assert start < step
+    assert 0.5 < beta < 1
+    page.get_by_role("button", name="Full speed").click()
+    await_state(page, "done")
+    last = run.rows("train")[-1]
+    assert last["beta"] == pytest.approx(beta)
+
+
+def test_nobody_drags_the_beta_of_a_run_that_has_ended(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/watch?run=digits-annealed")
+    await_rows(page, 150)
+    expect(page.locator(".er-knob")).to_be_hidden()
+
+
+def test_home_replays_the_shipped_pair_once_and_rests(page: Page, server: Server, witness: Witness) -> None:
+    page.goto(server.url)
+    settled(page)
+    figure = page.locator(FIGURE)
+    await_rows(page, 150)
+    expect(figure.locator(".er-lane")).to_have_count(2)
+    page.wait_for_timeout(1000)
+    early = int(figure.get_attribute("data-shown") or -1)
+    assert early < 1000
+    page.wait_for_function(f"document.querySelector('{FIGURE}').dataset.shown === '1500'", timeout=30_000)
+    expect(figure).to_contain_text("0 of 10")
+    page.wait_for_timeout(1500)
+    assert figure.get_attribute("data-shown") == "1500"
+    assert not witness.complaints
+
+
+def test_a_recorded_run_is_replayed_on_watch_with_scrubber_and_space(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/watch?run=digits-annealed")
+    await_rows(page, 150)
+    figure, scrubber = page.locator(FIGURE), page.get_by_role("slider", name="Step shown")
+    scrubber.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(200)
+    assert figure.get_attribute("data-shown") == "0"
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(200)
+    assert figure.get_attribute("data-shown") == "3"
+    page.keyboard.press(" ")
+    page.wait_for_timeout(1500)
+    playing = int(figure.get_attribute("data-shown") or -1)
+    assert playing > 3
+    page.keyboard.press(" ")
+    page.wait_for_timeout(300)
+    held = figure.get_attribute("data-shown")
+    page.wait_for_timeout(700)
+    assert figure.get_attribute("data-shown") == held
+    caption = figure.locator(".er-caption").text_content()
+    page.keyboard.press("End")
+    page.wait_for_timeout(300)
+    assert figure.get_attribute("data-shown") == "1500"
+    assert figure.locator(".er-caption").text_content() != caption

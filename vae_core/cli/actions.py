@@ -208,8 +208,16 @@ def _shown(value: object) -> str:
 
 def _export(options: argparse.Namespace) -> int:
     from vae_core.exports import FORMATS
+    from vae_core.runs import find
+    from vae_core.viewer import to_html
 
-    FORMATS[options.to](_find(options), options.out)
+    runs = [find(name, _store(options)) for name in options.run]
+    if options.to == "html":
+        to_html(runs, options.out)
+    elif len(runs) > 1:
+        raise InputError(f"{len(runs)} runs were given", limit=f"{options.to} takes one", fix="export them one by one")
+    else:
+        FORMATS[options.to](runs[0], options.out)
     print(options.out.resolve())
     return 0
 

@@ -35,7 +35,7 @@ class LinearGaussian(Source):
 
     kind: Literal["linear-gaussian"] = "linear-gaussian"
     observed: int = Field(
-        default=16, ge=4, le=64, title="Pixels", description="A perfect square, 4 to 64: the image is √D×√D."
+        default=16, ge=4, le=64, title="Pixels", description="A perfect square, 4 to 64: the image is a square too."
     )
     latent: int = Field(
         default=4, ge=1, le=64, title="True latent dimensions", description="At most as many as pixels."

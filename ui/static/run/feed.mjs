@@ -17,12 +17,25 @@ function readable(header) {
 /** Fills `rows` from the run at `base` and tells what else changed; `stop()` ends it. */
 export class Feed {
   constructor(base, rows, tell) {
-    Object.assign(this, { base, rows, log: "", state: "", failures: 0, metaAt: -Infinity });
+    Object.assign(this, { base: base.replace(/\/+$/, ""), rows, log: "", state: "", course: "", failures: 0, metaAt: -Infinity });
     this.abort = new AbortController();
     this.tell = (changes) => this.abort.signal.aborted || tell(changes);
     this.wake = () => this.asleep && !document.hidden && this.tick();
     document.addEventListener("visibilitychange", this.wake);
     this.tick();
+  }
+
+  inputs() {
+    return `${this.base}/frames/inputs.png`;
+  }
+
+  frame(step) {
+    return `${this.base}/frames/${String(step).padStart(8, "0")}.png`;
+  }
+
+  /** The plan is about to change: look at it with the next rows. */
+  hurry() {
+    this.metaAt = -Infinity;
   }
 
   stop() {
@@ -111,8 +124,9 @@ export class Feed {
 
   news(headers) {
     const state = headers.get("X-State") ?? this.state;
-    if (state !== this.state) this.metaAt = -Infinity;
-    this.state = state;
+    const course = headers.get("X-Course") ?? this.course;
+    if (state !== this.state || course !== this.course) this.hurry();
+    Object.assign(this, { state, course });
     return {
       state,
       step: Number(headers.get("X-Step") ?? 0),

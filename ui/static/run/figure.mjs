@@ -1,22 +1,32 @@
-// The run figure: follows a run and draws its terms, β, codes and images. It needs no framework:
-// mountFigure(element, { base: "/api/runs/NAME" }) is all that a page has to say.
+// The run figure: follows or replays one run or two, and draws their terms, β, codes and images. It needs no
+// framework: mountFigure(element, { runs: [{ base: "/api/runs/NAME" }] }) is all that a page has to say.
 
-import { bisectCenter } from "../vendor/d3.mjs";
-import { Feed } from "./feed.mjs";
-import { Images } from "./images.mjs";
+import { Clock } from "./clock.mjs";
+import { Lane } from "./lane.mjs";
+import { union } from "./layout.mjs";
 import { node } from "./nodes.mjs";
 import { themeAround } from "./palette.mjs";
-import { createPlot } from "./plot.mjs";
-import { Rows } from "./rows.mjs";
-import { createWords, describe } from "./words.mjs";
+import { createCaption } from "./words.mjs";
+import { createTransport } from "./transport.mjs";
 
-const DEFAULTS = { base: "", theme: undefined, showTrain: false, onState: () => {} };
-const WAITING = new Set(["queued", "running", "paused"]);
+const DEFAULTS = {
+  runs: [], // one or two of { base } or { recording }
+  headline: "", // stands in the caption's place
+  play: false, // replay once, from the start, when all is here
+  seconds: 0, // that a replay takes; 0: as many as it deserves
+  showTrain: false,
+  link: "", // that the menu copies; none: no such item
+  theme: undefined,
+  onState: () => {},
+  onPlan: null, // (points) => …, when β ahead of now may be dragged
+};
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const same = (one, other) => one?.length === other.length && one.every((run, index) => run.base === other[index].base && run.recording === other[index].recording);
 let style = null;
 
-// Adds the stylesheet to the page, once; resolves when it is there, or has failed to come.
+// Adds the stylesheet to the page, once, unless the page has it; resolves when it is there, or has failed to come.
 function styled() {
-  style ??= new Promise((resolve) => {
+  style ??= document.querySelector("style[data-er]") ? Promise.resolve() : new Promise((resolve) => {
     const link = document.createElement("link");
     Object.assign(link, { rel: "stylesheet", href: new URL("figure.css", import.meta.url).href });
     link.onload = link.onerror = resolve;
@@ -25,13 +35,12 @@ function styled() {
   return style;
 }
 
-const unknown = () => ({ meta: null, state: "queued", step: 0, caption: "", message: "", offline: false });
-
 class Figure {
   constructor(element, options) {
-    this.rows = new Rows();
+    Object.assign(this, { lanes: [], cursor: null, reported: "", element });
+    this.clock = new Clock(() => this.redraw());
     this.build(element);
-    this.observer = new ResizeObserver(() => this.redraw());
+    this.observer = new ResizeObserver(() => this.writeCaption.fit());
     this.observer.observe(this.root);
     styled().then(() => {
       this.root.hidden = false;
@@ -44,68 +53,116 @@ class Figure {
     this.root = node(element, "section", "er-figure");
     Object.assign(this.root.dataset, { testid: "live-figure", rows: 0, state: "queued" });
     this.root.hidden = true;
-    this.write = createWords(this.root);
-    this.body = node(this.root, "div", "er-body");
-    this.plot = createPlot(this.body, {
-      onPoint: ({ step, place }) => this.point(bisectCenter(this.rows.testSteps, step), place),
-      onMove: (way) => this.move(way),
-      onLeave: () => this.leave(),
-    });
-    this.images = new Images(this.body);
+    this.writeCaption = createCaption(this.root);
+    this.stand = node(this.root, "div", "er-lanes");
+    this.writeTransport = createTransport(this.root, this);
+    this.root.addEventListener("keydown", (event) => this.press(event));
+  }
+
+  get living() {
+    return this.lanes.some((lane) => !lane.over);
   }
 
   update(options = {}) {
     const before = this.settings;
     this.settings = { ...DEFAULTS, ...before, ...options };
-    this.settings.base = this.settings.base.replace(/\/+$/, "");
-    if (this.settings.base !== before?.base) this.follow();
+    this.clock.seconds = this.settings.seconds;
+    if (!same(before?.runs, this.settings.runs)) this.follow();
     this.redraw();
   }
 
   follow() {
-    this.feed?.stop();
-    this.rows.clear();
-    this.news = unknown();
-    this.reported = "";
+    for (const lane of this.lanes) lane.destroy();
     this.forget();
-    const { base } = this.settings;
-    this.feed = base ? new Feed(base, this.rows, (changes) => this.hear(changes)) : null;
+    this.clock.know([[]]);
+    Object.assign(this, { reported: "", waiting: this.settings.play && !calm.matches });
+    const paired = this.settings.runs.length > 1;
+    this.stand.dataset.count = this.settings.runs.length;
+    this.lanes = this.settings.runs.map((run) => new Lane(this.stand, run, {
+      paired, handlers: this.handlers(), tell: (lane, news) => this.hear(lane, news),
+    }));
+  }
+
+  handlers() {
+    return {
+      onPoint: (step, place) => this.point({ step, place }),
+      onMove: (way) => this.move(way),
+      onLeave: () => this.point(null),
+      onResize: () => this.redraw(),
+      onDraft: (point) => this.sketch(point),
+      onPlan: (points) => this.plan(points),
+    };
   }
 
   forget() {
     this.cursor = null;
-    this.images.reset();
+    this.clock.reset();
   }
 
-  hear({ restarted, ...changes }) {
+  hear(lane, { restarted, reported }) {
     if (restarted) this.forget();
-    Object.assign(this.news, changes);
-    if ("step" in changes || changes.state === "removed") this.report();
+    this.clock.know(this.lanes.map(({ rows }) => rows.steps));
+    if (reported) this.report();
+    this.begin();
     this.redraw();
   }
 
+  // A replay that was asked for begins when every lane has its rows.
+  begin() {
+    if (!this.waiting || this.living || !this.lanes.every((lane) => lane.ready)) return;
+    this.waiting = false;
+    this.play();
+  }
+
+  play() {
+    for (const lane of this.lanes) lane.preload();
+    this.clock.play();
+  }
+
   report() {
-    const { state, step } = this.news;
+    const { state, step } = this.lanes[0].news;
     const report = `${state} ${step}`;
     if (report !== this.reported) this.settings.onState(state, step);
     this.reported = report;
   }
 
-  point(index, place) {
-    if (!this.rows.test.length) return;
-    this.cursor = { index, place };
+  point(cursor) {
+    this.cursor = cursor;
     this.redraw();
   }
 
+  // The keyboard's cursor goes from measurement to measurement of the first lane.
   move(way) {
-    const last = this.rows.test.length - 1;
-    const index = (this.cursor?.index ?? last) + way;
-    this.point(Math.max(0, Math.min(last, index)), this.cursor?.place);
+    const { rows, at } = this.views?.[0] ?? {};
+    if (!rows?.test.length) return;
+    const index = Math.max(0, Math.min(rows.test.length - 1, rows.test.indexOf(at) + way));
+    this.point({ step: rows.testSteps[index], place: this.cursor?.place });
   }
 
-  leave() {
-    this.cursor = null;
+  sketch(point) {
+    this.draft = point;
     this.redraw();
+  }
+
+  plan(points) {
+    this.settings.onPlan(points);
+    setTimeout(() => this.lanes[0]?.source.hurry(), 700);
+  }
+
+  /** Space plays and holds, from anywhere in the figure but its own buttons. */
+  press(event) {
+    if (event.key !== " " || event.target.closest("button, [role=menu]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.toggle();
+  }
+
+  toggle() {
+    if (!this.clock.playing) for (const lane of this.lanes) lane.preload();
+    this.clock.toggle(this.living);
+  }
+
+  step(way) {
+    this.clock.seek(this.clock.place + way);
   }
 
   redraw() {
@@ -115,37 +172,49 @@ class Figure {
     });
   }
 
-  view() {
-    const { base, theme, showTrain } = this.settings;
-    const at = this.cursor ? this.rows.test[this.cursor.index] : this.rows.newest;
-    return { ...this.news, base, showTrain, rows: this.rows, at, pointed: this.cursor, theme: theme ?? themeAround(this.root) };
+  look() {
+    const { theme, showTrain, onPlan, runs } = this.settings;
+    const shared = { draft: this.draft, theme: theme ?? themeAround(this.root), showTrain, planned: runs.length === 1 && onPlan !== null };
+    const views = this.lanes.map((lane) => lane.view(this.clock.step, this.cursor, shared));
+    const scale = union(this.lanes.map((lane, index) => lane.spread(views[index])).filter(Boolean));
+    return views.map((view) => ({ ...view, scale }));
   }
 
   draw() {
-    const view = this.view();
-    const { root } = this;
-    root.dataset.theme = view.theme;
-    this.body.classList.toggle("er-hidden", !view.meta || !(view.rows.length || WAITING.has(view.state)));
-    this.write(view);
-    if (view.meta) this.plot.draw(view, describe(view));
-    if (view.meta) this.images.draw(view);
-    Object.assign(root.dataset, { rows: view.rows.length, state: view.state });
+    this.views = this.look();
+    if (!this.views.length) return;
+    const [first] = this.views;
+    this.root.dataset.theme = first.theme;
+    this.writeCaption.write(this.settings.headline, first);
+    this.lanes.forEach((lane, index) => lane.draw(this.views[index]));
+    this.writeTransport(this.views);
+    Object.assign(this.root.dataset, { rows: this.lanes[0].rows.length, state: first.state, shown: this.shown });
+  }
+
+  /** The step that is shown. */
+  get shown() {
+    return Math.max(0, ...(this.views ?? []).map(({ rows }) => rows.lastStep));
   }
 
   destroy() {
-    this.feed?.stop();
-    this.images.stop();
+    this.clock.hold();
+    for (const lane of this.lanes) lane.destroy();
     this.observer.disconnect();
     cancelAnimationFrame(this.drawing);
     this.root.remove();
   }
 }
 
-/** Builds the figure of a run inside an element; `update` changes its options, `destroy` takes it away. */
+/** Builds the figure inside an element. `update` changes its options, `toggle` and `step` drive its replay, `draw`
+    draws it at once instead of with the next frame, `destroy` takes it away. */
 export function mountFigure(element, options) {
   const figure = new Figure(element, options);
   return {
+    root: figure.root,
     update: (changes) => figure.update(changes),
+    toggle: () => figure.toggle(),
+    step: (way) => figure.step(way),
+    draw: () => figure.draw(),
     destroy: () => figure.destroy(),
   };
 }

@@ -4,7 +4,7 @@ import { node } from "./nodes.mjs";
 import { count } from "./numbers.mjs";
 
 const COLUMNS = 4; // of the eight tiles that a sheet has in a row
-const KEPT = 60; // sheets in memory
+const KEPT = 64; // sheets in memory, as many as a run keeps and a few
 const ATTEMPTS = 3;
 const ROWS = [
   { words: "original", sheet: "inputs", row: 0 },
@@ -72,6 +72,11 @@ function gridRow(parent, words) {
   return Array.from({ length: COLUMNS }, () => node(parent, "canvas", "er-tile"));
 }
 
+function named(box) {
+  box.setAttribute("role", "img");
+  box.setAttribute("aria-label", "Test images, what the model makes of them, and images imagined from the prior");
+}
+
 function build(parent) {
   const box = node(parent, "div", "er-images");
   const back = node(box, "div", "er-tiles");
@@ -80,15 +85,26 @@ function build(parent) {
   node(prior, "span", "er-heading", "imagined from the prior");
   const imagined = ROWS.slice(RETURNED).map(({ words }) => gridRow(prior, words));
   const foot = node(prior, "span", "er-heading er-foot");
-  box.setAttribute("role", "img");
-  box.setAttribute("aria-label", "Test images, what the model makes of them, and images imagined from the prior");
+  named(box);
   return { box, canvases: [...returned, ...imagined], foot };
+}
+
+// Of a pair: one line of originals and of what comes back.
+function buildLine(parent) {
+  const box = node(parent, "div", "er-images er-line-of-images");
+  const canvases = ROWS.slice(0, RETURNED).map(({ words, sheet, row }) => {
+    if (sheet === "inputs" && row === 1) return [];
+    const tiles = node(box, "div", "er-tiles");
+    return gridRow(tiles, words);
+  });
+  named(box);
+  return { box, canvases: [...canvases, ...ROWS.slice(RETURNED).map(() => [])], foot: null };
 }
 
 /** The images of a run beside its figure. */
 export class Images {
-  constructor(parent) {
-    Object.assign(this, build(parent), { sheets: new Sheets(), view: null });
+  constructor(parent, paired) {
+    Object.assign(this, paired ? buildLine(parent) : build(parent), { sheets: new Sheets(), view: null });
     this.reset();
   }
 
@@ -103,8 +119,8 @@ export class Images {
     this.view = view;
     if (view.at === null || !view.meta.tile) return;
     const step = view.rows.step(view.at);
-    this.bring("inputs", `${view.base}/frames/inputs.png`, 0);
-    this.bring("frame", `${view.base}/frames/${String(step).padStart(8, "0")}.png`, step);
+    this.bring("inputs", view.source.inputs(), 0);
+    this.bring("frame", view.source.frame(step), step);
   }
 
   async bring(kind, url, step) {
@@ -123,8 +139,13 @@ export class Images {
       if (source !== kind) return;
       this.canvases[place].forEach((canvas, column) => cut(canvas, sheet, column, row, this.view));
     });
-    if (kind === "frame") this.foot.textContent = `at step ${count(step)}`;
+    if (kind === "frame" && this.foot) this.foot.textContent = `at step ${count(step)}`;
     this.box.classList.toggle("er-ready", "frame" in this.shown && "inputs" in this.shown);
+  }
+
+  /** Loads sheets before they are shown, one after another. */
+  async preload(urls) {
+    for (const url of urls.slice(-KEPT)) await this.sheets.get(url);
   }
 
   stop() {

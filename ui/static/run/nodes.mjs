@@ -31,6 +31,12 @@ export function write(element, x, y, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Places the label of a line's end: beside the panel, or inside it where there is no room beside. */
+export function label(element, { narrow, right, unit }, y, text) {
+  element.classList.toggle("er-inside", narrow);
+  write(element, narrow ? right - 6 * unit : right + 12 * unit, y, text);
+}
+
 /** Shows or hides an SVG element. */
 export function show(element, visible) {
   element.style.display = visible ? "" : "none";

@@ -3,8 +3,11 @@
 import { geometry } from "./layout.mjs";
 import { each, node, set, shape, show, write } from "./nodes.mjs";
 import { count } from "./numbers.mjs";
-import { betaStrip, heatStrip } from "./strips.mjs";
+import { COLUMN } from "./rows.mjs";
+import { betaStrip, canPlan, heatStrip } from "./strips.mjs";
 import { termsPanel } from "./terms.mjs";
+
+const DRAFT_STAYS = 2000; // ms until the plan that was asked for has come back as the run's own
 
 // Of a number in tabular figures, in units; commas are narrow.
 function halfWidth(text) {
@@ -50,8 +53,11 @@ function under(event, svg, { x, heat, order }) {
 
 const KEYS = { ArrowLeft: -1, ArrowRight: 1, Escape: 0, Home: -Infinity, End: Infinity };
 
-function listen(svg, currentFrame, { onPoint, onMove, onLeave }) {
-  const point = (event) => currentFrame() && onPoint(under(event, svg, currentFrame()));
+function listen(svg, now, { onPoint, onMove, onLeave }) {
+  const point = (event) => {
+    const found = now() && under(event, svg, now().frame);
+    if (found) onPoint(found.step, found.place);
+  };
   svg.addEventListener("pointermove", point);
   svg.addEventListener("pointerdown", point);
   svg.addEventListener("pointerleave", onLeave);
@@ -63,22 +69,74 @@ function listen(svg, currentFrame, { onPoint, onMove, onLeave }) {
   });
 }
 
+// The point (step, β) under the pointer, where β ahead of now can be dragged.
+function planned(event, svg, { view, frame }) {
+  const box = svg.getBoundingClientRect();
+  const [from, to] = [view.rows.lastStep + 1, view.meta.steps];
+  const step = Math.round(Math.max(from, Math.min(to, frame.x.invert(event.clientX - box.left))));
+  const [low, high] = frame.betaScale.domain();
+  const value = Math.max(low, Math.min(Math.max(high, 2), frame.betaScale.invert(event.clientY - box.top)));
+  return [step, Math.round(100 * value) / 100];
+}
+
+function grabs(event, svg, now) {
+  if (!now() || !canPlan(now().view)) return false;
+  const { beta, x, unit } = now().frame;
+  const box = svg.getBoundingClientRect();
+  const height = event.clientY - box.top;
+  const ahead = event.clientX - box.left > x(now().view.rows.lastStep) - 4 * unit;
+  return ahead && height > beta.top - 8 * unit && height < beta.bottom + 6 * unit;
+}
+
+/** Lets β ahead of now be dragged: a straight line from the β of now to the point let go, and flat from there. */
+function letPlan(svg, now, { onDraft, onPlan }) {
+  let draft = null;
+  const show = (point) => onDraft((draft = point));
+  svg.addEventListener("pointerdown", (event) => {
+    if (!grabs(event, svg, now)) return;
+    svg.setPointerCapture(event.pointerId);
+    show(planned(event, svg, now()));
+  });
+  svg.addEventListener("pointermove", (event) => {
+    if (draft) show(planned(event, svg, now()));
+    svg.classList.toggle("er-grabs", Boolean(draft) || grabs(event, svg, now));
+  });
+  svg.addEventListener("pointercancel", () => show(null));
+  svg.addEventListener("pointerup", () => {
+    if (!draft) return;
+    const { rows } = now().view;
+    const start = [rows.lastStep, rows.value(rows.length - 1, COLUMN.beta)];
+    onPlan(draft[0] > start[0] ? [start, draft] : [draft]);
+    draft = null;
+    setTimeout(() => draft || onDraft(null), DRAFT_STAYS);
+  });
+}
+
 /** Builds the panels inside an element; `draw(view, description)` brings them up to date. */
 export function createPlot(parent, handlers) {
   const box = node(parent, "div", "er-plot");
   const canvas = node(box, "canvas", "er-heat");
   const svg = shape(box, "svg", "er-panels", { role: "img", tabindex: 0 });
   const parts = [termsPanel(svg), betaStrip(svg), heatStrip(svg, canvas), axis(svg), hairline(svg)];
-  let frame = null;
-  listen(svg, () => frame, handlers);
+  const current = { frame: null, view: null };
+  const now = () => current.frame && current;
+  listen(svg, now, handlers);
+  letPlan(svg, now, handlers);
+  let size = null; // measured once, for measuring makes the browser lay out the page
+  const observer = new ResizeObserver(() => {
+    size = null;
+    handlers.onResize();
+  });
+  observer.observe(box);
   return {
-    box,
     draw(view, description) {
-      const size = { width: box.clientWidth, height: box.clientHeight };
+      size ??= { width: box.clientWidth, height: box.clientHeight, unit: parseFloat(getComputedStyle(box).fontSize) / 16 };
       if (!size.width || !size.height) return;
-      frame = geometry(size, parseFloat(getComputedStyle(box).fontSize) / 16, view);
+      const frame = geometry(size, view);
+      Object.assign(current, { frame, view });
       set(svg, { viewBox: `0 0 ${size.width} ${size.height}`, "aria-label": description });
       parts.forEach((draw) => draw(view, frame));
     },
+    stop: () => observer.disconnect(),
   };
 }

@@ -5,6 +5,17 @@ export const COLUMN = Object.freeze({
   split: 0, step: 1, beta: 2, elbo: 3, reconstruction: 4, kl: 5, active: 7, dimensions: 12,
 });
 
+/** How many of the first items of so many hold; those that hold come before those that don't. */
+export function countWhile(count, holds) {
+  let [low, high] = [0, count];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (holds(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** The rows received so far, in order of step, with the training and the test rows indexed apart. */
 export class Rows {
   constructor() {
@@ -18,6 +29,7 @@ export class Rows {
     this.train = [];
     this.test = [];
     this.testSteps = [];
+    this.steps = []; // at which anything was logged, each once
     this.coded = []; // rows that know their KL per dimension, or have lost it to NaN
   }
 
@@ -54,6 +66,17 @@ export class Rows {
     this.length = end;
   }
 
+  /** The same rows as they were at a step: what a replay has come to. */
+  upto(step) {
+    if (step >= this.lastStep) return this;
+    const length = countWhile(this.length, (row) => this.step(row) <= step);
+    const among = (rows) => rows.slice(0, countWhile(rows.length, (index) => rows[index] < length));
+    const test = among(this.test);
+    return Object.assign(Object.create(this), {
+      length, test, train: among(this.train), coded: among(this.coded), testSteps: this.testSteps.slice(0, test.length),
+    });
+  }
+
   reserve(size) {
     if (size <= this.values.length) return;
     const larger = new Float32Array(2 * size);
@@ -62,6 +85,7 @@ export class Rows {
   }
 
   index(row) {
+    if (this.step(row) !== this.steps.at(-1)) this.steps.push(this.step(row));
     const isTest = this.value(row, COLUMN.split) === 1;
     (isTest ? this.test : this.train).push(row);
     if (isTest) this.testSteps.push(this.step(row));

@@ -1,22 +1,24 @@
 // The two strips under the terms: β over the steps, and the KL of every latent dimension.
 
 import { area, line } from "../vendor/d3.mjs";
-import { each, set, shape, show, write } from "./nodes.mjs";
+import { each, label, set, shape, show, write } from "./nodes.mjs";
 import { nats, tick, weight } from "./numbers.mjs";
 import { heat } from "./palette.mjs";
 import { COLUMN } from "./rows.mjs";
 
+const PLANNED = new Set(["running", "paused"]);
 const APART = 4; // pixels of a dimension's height from which a thin line parts it from the next
 
 function allRows({ length }) {
   return Array.from({ length }, (_, row) => row);
 }
 
-// The schedule from now on, tied to the β of now, which a person may have moved.
-function ahead({ rows, meta }) {
+// The schedule from now on, tied to the β of now, which a person may have moved, or is about to.
+function ahead({ rows, meta, draft }) {
   const plan = meta.schedule ?? [];
   if (!rows.length) return plan;
   const now = [rows.lastStep, rows.value(rows.length - 1, COLUMN.beta)];
+  if (draft) return [now, draft, [Infinity, draft[1]]];
   return [now, ...plan.filter(([step]) => step > now[0])];
 }
 
@@ -25,22 +27,40 @@ function within(points, [, end]) {
   const next = points.findIndex(([step]) => step > end);
   if (next < 1) return next === 0 ? [] : points;
   const [[s0, b0], [s1, b1]] = [points[next - 1], points[next]];
-  return [...points.slice(0, next), [end, b0 + ((b1 - b0) * (end - s0)) / (s1 - s0)]];
+  return [...points.slice(0, next), [end, s1 === Infinity ? b0 : b0 + ((b1 - b0) * (end - s0)) / (s1 - s0)]];
+}
+
+// Where the plan ahead of now can be taken hold of.
+function drawKnob(mark, view, end, { x, betaScale, unit }) {
+  const shown = canPlan(view) && end !== undefined;
+  show(mark, shown);
+  if (!shown) return;
+  const [step, value] = view.draft && view.draft[0] <= x.domain()[1] ? view.draft : end;
+  set(mark, { cx: x(step), cy: betaScale(value), r: 5 * unit });
+}
+
+/** Whether β ahead of now may be dragged: of a living run, at its newest step, where somebody listens. */
+export function canPlan({ planned, state, replayed, rows }) {
+  return planned && PLANNED.has(state) && !replayed && rows.length > 0;
 }
 
 function drawBeta(nodes, view, frame) {
   const { rows, at, pointed } = view;
-  const { x, betaScale: y, left, right, unit, beta } = frame;
+  const { x, betaScale: y, left, unit, beta } = frame;
   const across = (row) => x(rows.step(row));
   const height = (row) => y(rows.value(row, COLUMN.beta));
   const drawn = allRows(rows);
   set(nodes.area, { d: area(across, beta.bottom, height)(drawn) ?? "" });
   set(nodes.line, { d: line(across, height)(drawn) ?? "" });
-  set(nodes.plan, { d: line(([step]) => x(step), ([, value]) => y(value))(within(ahead(view), x.domain())) ?? "" });
+  const plan = within(ahead(view), x.domain());
+  set(nodes.plan, { d: line(([step]) => x(step), ([, value]) => y(value))(plan) ?? "" });
+  drawKnob(nodes.knob, view, plan.at(-1), frame);
   each(nodes.ticks, "text", "er-tick er-end", y.domain(), (mark, value) => write(mark, left - 8 * unit, y(value), tick(value)));
+  const middle = (beta.top + beta.bottom) / 2;
+  if (view.draft) return label(nodes.label, frame, middle, `β to ${weight(view.draft[1])}`);
   const row = pointed ? at : rows.length - 1;
   const words = row < 0 ? "β planned" : `β = ${weight(rows.value(row, COLUMN.beta))}`;
-  write(nodes.label, right + 12 * unit, (beta.top + beta.bottom) / 2, words);
+  label(nodes.label, frame, middle, words);
 }
 
 /** Makes the strip of β inside an svg and returns the function that draws it. */
@@ -51,6 +71,7 @@ export function betaStrip(svg) {
     line: shape(svg, "path", "er-line er-beta"),
     ticks: shape(svg, "g"),
     label: shape(svg, "text", "er-label er-beta"),
+    knob: shape(svg, "circle", "er-knob"),
   };
   return (view, frame) => drawBeta(nodes, view, frame);
 }
@@ -91,7 +112,7 @@ function drawPointed(mark, { rows, at, pointed }, { x, unit, heat: { top, bottom
   const known = at !== null && pointed?.place !== undefined;
   show(mark, known);
   if (!known) return;
-  const height = (bottom - top) / order.length;
+  const height = Math.max(0, bottom - top) / order.length;
   set(mark, { x: x(rows.step(at)) - 5 * unit, width: 10 * unit, y: top + pointed.place * height, height });
 }
 
@@ -102,14 +123,16 @@ function remark({ rows, at, pointed }, order) {
   return order.some((value, index) => value !== index) ? "largest first" : "";
 }
 
-function drawHeatWords(nodes, view, { left, right, unit, heat: { top, bottom }, order }) {
+function drawHeatWords(nodes, view, { left, right, unit, narrow, heat: { top, bottom }, order }) {
   const { rows, at } = view;
   const known = at !== null && Number.isFinite(rows.value(at, COLUMN.active));
   const middle = (top + bottom) / 2;
-  const x = right + 12 * unit;
-  write(nodes.count, x, middle - 18 * unit, known ? `${rows.value(at, COLUMN.active)} of ${rows.dimensions}` : "");
-  write(nodes.words, x, middle, known ? "latents in use" : "");
-  write(nodes.remark, x, middle + 18 * unit, known ? remark(view, order) : "");
+  const under = bottom + 37 * unit;
+  const places = narrow
+    ? [[left, under], [left + 56 * unit, under], [right - 92 * unit, under]]
+    : [-18, 0, 18].map((shift) => [right + 12 * unit, middle + shift * unit]);
+  const words = [known ? `${rows.value(at, COLUMN.active)} of ${rows.dimensions}` : "", known ? "latents in use" : "", known ? remark(view, order) : ""];
+  [nodes.count, nodes.words, nodes.remark].forEach((mark, index) => write(mark, ...places[index], words[index]));
   write(nodes.kl, left - 8 * unit, middle - 9 * unit, rows.length ? "KL" : "");
   write(nodes.each, left - 8 * unit, middle + 9 * unit, rows.length ? "per z" : "");
 }

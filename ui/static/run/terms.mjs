@@ -1,7 +1,7 @@
 // The upper panel: reconstruction and ELBO as lines, and between them, filled, the KL.
 
 import { area, line } from "../vendor/d3.mjs";
-import { each, set, shape, show, write } from "./nodes.mjs";
+import { each, label, set, shape, show, write } from "./nodes.mjs";
 import { nats, tick } from "./numbers.mjs";
 import { COLUMN } from "./rows.mjs";
 
@@ -58,7 +58,7 @@ function drawBaseline(nodes, view, frame) {
   const height = y(meta.baseline);
   set(nodes.baseline, { x1: left, x2: right, y1: height, y2: height });
   const side = crossed(view, frame, height) ? 1 : -1;
-  write(nodes.baselineText, right - 2 * unit, height + side * 13 * unit, `a model that ignores z ${nats(meta.baseline)}`);
+  write(nodes.baselineText, right - (frame.narrow ? 130 : 2) * unit, height + side * 13 * unit, `a model that ignores z ${nats(meta.baseline)}`);
 }
 
 function drawLines(nodes, view, frame) {
@@ -80,11 +80,14 @@ function drawDots(nodes, { rows, at }, { x, y, unit, terms }) {
   }
 }
 
-// KL stands in the middle of its band; the two others keep their distance from it.
-function labelHeights({ rows }, row, { y, terms, unit }) {
+// KL stands in the middle of its band; the two others keep their distance from it. Inside a panel they leave the lines free.
+function labelHeights({ rows }, row, { y, terms, unit, narrow }) {
   const [upper, lower] = ROLES.map((role) => y(rows.value(row, COLUMN[role])));
   const middle = (upper + lower) / 2;
-  const reach = Math.max(18 * unit, Math.abs(lower - upper) / 2);
+  const half = Math.abs(lower - upper) / 2;
+  const thin = half < 10 * unit;
+  if (narrow) return { reconstruction: upper - (thin ? 28 : 14) * unit, kl: middle - (thin ? 12 * unit : 0), elbo: lower + 14 * unit };
+  const reach = Math.max(18 * unit, half);
   const shift = Math.min(0, terms.bottom - (middle + reach));
   return { reconstruction: middle - reach + shift, kl: middle + shift, elbo: middle + reach + shift };
 }
@@ -96,7 +99,7 @@ function drawLabels(nodes, view, frame) {
   if (row === undefined) return;
   const heights = labelHeights(view, row, frame);
   for (const role of Object.keys(WORDS)) {
-    write(nodes[`${role}Label`], frame.right + 12 * frame.unit, heights[role], WORDS[role]);
+    label(nodes[`${role}Label`], frame, heights[role], WORDS[role]);
   }
 }
 

@@ -1,4 +1,4 @@
-// The words around the figure: the caption, the equation in numbers, and a note when something is wrong.
+// The words around the panels: the caption, the equation in numbers, and a note when something is wrong.
 
 import { node, shape, set } from "./nodes.mjs";
 import { count, nats, weight } from "./numbers.mjs";
@@ -17,21 +17,28 @@ const ICONS = {
   attention: "M8 4.2V8.8M8 11.2V11.8",
 };
 
-function quietWords({ rows, state }) {
+function quietWords({ rows, state, message }) {
   if (state === "removed") return QUIET.removed;
-  return rows.length ? "" : QUIET[state] ?? "";
+  if (rows.length) return "";
+  return (state === "queued" && message) || (QUIET[state] ?? "");
 }
 
-function captionLine(root) {
+/** Makes the line on top: `write` says the headline, or what the run has to say; `fit` makes it stand in its width. */
+export function createCaption(root) {
   const line = node(root, "div", "er-caption");
-  return (view) => {
-    const quiet = quietWords(view);
-    const words = quiet && (view.state === "removed" || !view.caption) ? quiet : view.caption;
-    line.classList.toggle("er-quiet", words === quiet);
-    if (line.textContent !== words) line.textContent = words;
+  const fit = () => {
     line.classList.remove("er-long");
     line.classList.toggle("er-long", line.scrollWidth > line.clientWidth);
   };
+  const write = (headline, view) => {
+    const quiet = headline ? "" : quietWords(view);
+    const words = headline || (quiet && (view.state === "removed" || !view.caption) ? quiet : view.caption);
+    if (line.textContent === words) return;
+    line.textContent = words;
+    line.classList.toggle("er-quiet", words === quiet);
+    fit();
+  };
+  return { write, fit };
 }
 
 function icon(parent) {
@@ -60,39 +67,41 @@ function term(line, role, sign, words) {
   const part = node(line, "span", "er-part");
   node(part, "span", "er-sign", sign);
   const value = node(part, "span", `er-value er-${role}`);
-  node(part, "span", `er-term er-${role}`, `(${words})`);
+  if (words) node(part, "span", `er-term er-${role}`, `(${words})`);
   return value;
 }
 
-// The state and how far the run is, at the right end of the equation's line.
-function progress(line) {
-  const part = node(line, "span", "er-progress");
-  const dot = node(part, "span", "er-dot");
-  const words = node(part, "span");
-  return ({ state, step, meta, offline }) => {
-    dot.dataset.state = state;
-    words.textContent = offline ? "reconnecting…" : `${state}  ${count(step)} / ${count(meta.steps)}`;
-  };
-}
+/** The unit of the numbers, their split, and the bound that they are of. */
+export const unitWords = ({ meta }) => `${meta.unit ?? "nats per image"} · ${meta.split ?? "test"} · β = 1`;
 
-function equationLine(root) {
+// Of a pair the numbers stand alone: the words are at the ends of the lines, the unit is in the bar.
+function equationLine(root, paired) {
   const line = node(root, "div", "er-equation");
   const bound = node(line, "span", "er-part");
   node(bound, "span", "er-value er-elbo", "ELBO");
   const values = {
     elbo: node(bound, "span", "er-value er-elbo"),
-    reconstruction: term(line, "reconstruction", "=", "reconstruction"),
-    kl: term(line, "kl", MINUS, "KL"),
+    reconstruction: term(line, "reconstruction", "=", paired ? "" : "reconstruction"),
+    kl: term(line, "kl", MINUS, paired ? "" : "KL"),
   };
-  const unit = node(line, "span", "er-unit");
-  const writeProgress = progress(line);
+  const unit = paired ? null : node(line, "span", "er-unit");
   return (view) => {
-    const { rows, at, meta } = view;
+    const { rows, at } = view;
     line.classList.toggle("er-hidden", at === null);
     if (at === null) return;
-    writeProgress(view);
     for (const [role, span] of Object.entries(values)) span.textContent = nats(rows.value(at, COLUMN[role]));
-    unit.textContent = `${meta.unit ?? "nats per image"} · ${meta.split ?? "test"} · β = 1`;
+    if (unit) unit.textContent = unitWords(view);
+  };
+}
+
+// What sets a run of a pair apart, and what it has to say at this step.
+function laneLine(root) {
+  const line = node(root, "p", "er-lane-line");
+  const title = node(line, "strong");
+  const caption = node(line, "span", "er-lane-caption");
+  return ({ meta, caption: words }) => {
+    title.textContent = meta ? `${meta.lane || meta.title}. ` : "";
+    if (caption.textContent !== words) caption.textContent = words;
   };
 }
 
@@ -109,8 +118,9 @@ export function describe({ caption, rows, at }) {
   ].filter(Boolean).join(" ").replace(" ,", ",").replace(" .", ".");
 }
 
-/** Makes the lines above the figure and returns the function that writes them. */
-export function createWords(root) {
-  const lines = [captionLine(root), noteLine(root), equationLine(root)];
+/** Makes the lines above the panels of a run and returns the function that writes them. */
+export function createWords(root, paired) {
+  const lines = [noteLine(root), equationLine(root, paired)];
+  if (paired) lines.push(laneLine(root));
   return (view) => lines.forEach((write) => write(view));
 }
