@@ -1,26 +1,37 @@
-"""Home: what this is, a door into it, and your runs."""
+"""Home: collapse and its cure, a door into it, and your runs."""
 
 import streamlit as st
 
-from ui.data import summaries
-from ui.parts import lead, page
-from ui.tables import add_run, run_table, shipped_cards
+from ui.contents import doors
+from ui.data import store, summaries
+from ui.labels import HOME, news
+from ui.live import pair_figure
+from ui.parts import heading, next_step
+from ui.tables import add_run, run_list, shipped_cards
+from vae_core.captions import headline
 
-st.title("ELBO Room")
-lead("Watch a variational autoencoder learn, then touch what it learned.")
-st.space("small")
-if st.button("Train a VAE", type="primary", width=260):
-    st.switch_page(page("train"))
+PAIR = ("digits-collapsed", "digits-annealed")
+SECONDS = 12.0
 
-found = summaries()
-shipped = [row for row in found if row.shipped]
-own = [row for row in found if not row.shipped]
+heading("home")
+news(HOME)
+shipped = [row for row in summaries() if row.shipped]
+
+if {row.name for row in shipped}.issuperset(PAIR):
+    one, other = (store()[name] for name in PAIR)
+    pair_figure(one, other, headline=headline(one.config, other.config), seconds=SECONDS, key="pair")
+
+with st.container(horizontal=True, key="doors"):
+    for index, entry in enumerate(doors()):
+        if st.button(entry.door, type="secondary" if index else "primary", key=f"door-{entry.name}"):
+            st.switch_page(entry.script)
+
+run_list()
 
 if shipped:
-    st.subheader("Trained already")
+    st.subheader("Trained already", anchor=False)
     st.caption("Real runs, recorded as they trained. Open one and move the pointer over its curves.")
     shipped_cards(shipped)
 
-st.subheader("Your runs")
-run_table(own)
 add_run()
+next_step("Train one yourself", "train")

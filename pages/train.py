@@ -3,12 +3,11 @@
 import streamlit as st
 
 from ui.ask import all_settings, ask_beta, ask_data, ask_model, ask_preset, assemble
-from ui.parts import lead, told
+from ui.parts import heading, told
 from ui.start import beta_preview, dataset_card, start_button
+from ui.ways import after_train
 
-st.title("Train")
-lead("Choose data, a model, and how β rises. Then watch it learn.")
-st.space("small")
+heading("train")
 
 preset = ask_preset()
 left, middle, right = st.columns(3, gap="large")
@@ -27,3 +26,5 @@ with told():
     with right:
         beta_preview(config)
     start_button(preset, config)
+
+after_train()

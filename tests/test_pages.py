@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from tests.page_helpers import html, links, open_page, said
+from ui.contents import CONTENTS, bar, doors, siblings
 from ui.host import ROOT
 from vae_core.config import RunConfig
 from vae_core.presets import PRESETS
 from vae_core.runs import Run, RunStore
 from vae_core.training import Halted, train
 
-PAGES = ("home", "train", "watch")
+PAGES = [page.name for page in CONTENTS]
+WORDS = ("Home", "Train", "Map", "Collapse", "Equations")
 
 
 @pytest.fixture(params=["empty", "finished", "failed"])
@@ -34,13 +36,35 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return store
 
 
-def open_page(name: str, **query: str) -> AppTest:
-    """The page as a new session sees it."""
-    app = AppTest.from_file(str(ROOT / "ui" / "main.py"), default_timeout=30)
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    return app if name == "home" else app.switch_page(str(ROOT / "pages" / f"{name}.py")).run()
+def test_the_contents_name_every_script_of_pages_and_no_other() -> None:
+    scripts = {path.stem for path in (ROOT / "pages").glob("*.py")} - {"__init__"}
+    assert sorted(PAGES) == sorted(scripts)
+    assert len({page.title for page in CONTENTS}) == len(CONTENTS)
+    assert all(page.purpose.endswith((".", "?")) for page in CONTENTS)
+
+
+def test_the_bar_has_plain_words_in_their_order_and_each_leads_to_a_page() -> None:
+    words = [page.word for page in bar()]
+    assert words == [word for word in WORDS if word in words]
+    assert all(Path(page.script).exists() for page in bar())
+    assert {page.word for page in CONTENTS} == set(words)
+    assert set(doors()) <= set(CONTENTS)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_siblings_stand_in_a_row_with_this_page_marked(store: RunStore, name: str) -> None:
+    app = open_page(name, run="digits-z2")
+    group = siblings(name)
+    marked = [f'aria-current="page">{page.title}<' in html(app) for page in group]
+    assert marked == ([page.name == name for page in group] if len(group) > 1 else [False])
+    for page in group:
+        if page.name != name:
+            assert links(app)[page.title] == (page.name, "run=digits-z2")
+
+
+def test_the_word_of_the_bar_is_marked_on_a_sibling_too(store: RunStore) -> None:
+    styles = [element.value for element in open_page("watch").html if "stTopNavLink" in element.value]
+    assert any('[href$="/train"]' in style for style in styles)
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -52,17 +76,16 @@ def test_every_page_opens_on_every_store(store: RunStore, name: str) -> None:
 
 def test_home_lists_the_runs_of_the_store_with_their_state(store: RunStore) -> None:
     app = open_page("home")
-    texts = {element.value for element in app.text}
-    own = [run for run in store if run.path.parent == store.root]
-    assert all(run.state in texts for run in own)
-    assert any("None yet" in element.value for element in app.caption) == (not own)
+    own = store.own()
+    assert html(app).count("data-state=") == len(own)
+    assert all(f'data-state="{run.state}"' in html(app) for run in own)
+    assert ("None yet" in said(app)) == (not own)
 
 
 def test_watch_says_why_a_run_failed(store: RunStore) -> None:
     app = open_page("watch")
     failed = [run for run in store if run.state == "failed"]
-    said = " ".join(element.value for element in app.caption)
-    assert ("no checkpoint can be read" in said) == bool(failed)
+    assert ("no checkpoint can be read" in said(app)) == bool(failed)
 
 
 @pytest.mark.parametrize("name", PRESETS)

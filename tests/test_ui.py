@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from ui import feed
 from ui.details import conventions
-from ui.parts import age, duration, safe
+from ui.parts import age, duration, hint, plain, safe, safe_sentence, size
 from vae_core.captions import caption, nats
 from vae_core.config import RunConfig
 from vae_core.datasets import Dataset
@@ -36,6 +36,16 @@ def test_safe_text_leaves_no_markup_alive(text: str) -> None:
 def test_safe_text_is_one_short_line() -> None:
     assert "\n" not in safe("a\nb")
     assert len(safe("x" * 1000)) == 120
+
+
+def test_text_in_our_own_html_is_text() -> None:
+    assert plain('<b>"a" & b</b>\n') == "&lt;b&gt;&quot;a&quot; &amp; b&lt;/b&gt;"
+    assert "<b>" not in hint("KL", "Larger than <b>0</b>.")
+
+
+def test_a_sentence_starts_with_a_capital_unless_with_a_symbol() -> None:
+    assert safe_sentence("there is none") == "There is none."
+    assert safe_sentence("β ends at 0.27.") == "β ends at 0.27."
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.model_fields["kind"].default)
@@ -101,6 +111,7 @@ def test_spans_and_ages_never_go_negative() -> None:
     assert age(4e9) == "just now"
     assert duration(0.2) == "1 s"
     assert duration(600) == "10 min"
+    assert [size(count) for count in (0, 1_400, 49_000, 1_440_000)] == ["0 kB", "1 kB", "49 kB", "1.4 MB"]
 
 
 @pytest.fixture

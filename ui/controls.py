@@ -4,38 +4,73 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.data import config_of, store, summaries
+from ui.data import Summary, config_of, store, summaries, summary
 from ui.host import ensure_engine
-from ui.parts import page, safe, told
+from ui.labels import HOME, RUN, name_dialog, star_button, trash
+from ui.parts import one_line, page, plain, safe, state_mark, thumb, told
+from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
-from vae_core.runs import ASSETS, LIVE, Run, requeue
+from vae_core.runs import LIVE, Run, requeue
 from vae_core.schedules import Constant
 
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
 
 
 def run_bar(run: Run) -> bool:
-    """The run's name, and another one to look at; returns whether the training batches are drawn too."""
-    left, middle, right = st.columns([2.6, 1.1, 1.3], vertical_alignment="center")
-    config = config_of(run)
-    left.markdown(f"**{safe(run.label.get('title') or run.name)}** · {config.dataset.title} · seed {config.seed}")
-    names = [row.name for row in summaries()]
-    chosen = right.selectbox(
-        "Change run", names, names.index(run.name) if run.name in names else None,
-        label_visibility="collapsed", placeholder="Change run", key=f"change-{run.name}",
+    """One row: the run, its state, another one, and the menu; returns whether training batches are drawn too."""
+    row = summary(run)
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False, key="run-bar"):
+        st.html(_identity(row))
+        _change(run)
+        with st.popover("Share and export", key=f"share-{run.name}"), st.container(key="run-menu"):
+            share(run)
+            st.divider()
+            show_train = st.toggle(
+                "Training batches", key=f"train-{run.name}", help="Thin lines: the batch of each step, with its noise."
+            )
+            _keep(run, row)
+    return show_train
+
+
+def _identity(row: Summary) -> str:
+    """Thumb, title, data, seed and state. The figure shows a living run's step; the bar, that of one that has ended."""
+    steps = "" if row.state in LIVE else f' <span class="fr-muted">{row.step:,} / {row.config.steps:,}</span>'
+    about = f'<span class="fr-about fr-muted">{plain(row.config.dataset.title)} · seed {row.config.seed}</span>'
+    return f'<div class="fr-run">{thumb(row)}<h1>{plain(row.title)}</h1>{about}{state_mark(row)}{steps}</div>'
+
+
+def _change(run: Run) -> None:
+    """Another run to look at, by title or name."""
+    titles = {row.name: row.title for row in summaries()}
+    chosen = st.selectbox(
+        "Change run", [name for name in titles if name != run.name], None, label_visibility="collapsed",
+        format_func=lambda name: name if titles[name] == name else f"{one_line(titles[name])} · {name}",
+        placeholder="Change run", key=f"change-{run.name}", width=180,
     )  # fmt: skip
-    if chosen and chosen != run.name:
+    if chosen:
         st.query_params["run"] = chosen
         st.rerun()
-    return middle.toggle(
-        "Training batches", key=f"train-{run.name}", help="Thin lines: the batch of each step, with its noise."
-    )
+
+
+def _keep(run: Run, row: Summary) -> None:
+    """Star, name, note and trash, which a run that came with the program does not have."""
+    if run.shipped:
+        st.caption("This run came with the program, so it keeps its name and its place. A branch of it is yours.")
+        return
+    if row.note:
+        st.text(row.note)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        star_button(RUN, row)
+        if st.button("Name and note", key=f"name-{run.name}"):
+            name_dialog(run)
+        if st.button("Move to trash", key=f"trash-{run.name}") and trash(RUN, row, then=HOME):
+            st.switch_page(page("home"))
 
 
 def controls(run: Run) -> None:
     """The row under the figure; what it offers depends on the state."""
-    if run.path.parent == ASSETS:
+    if run.shipped:
         columns = st.columns([1.1, 4], vertical_alignment="center")
         with columns[0]:
             _branch(run)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
@@ -10,29 +13,38 @@ import streamlit as st
 from vae_core.config import RunConfig
 from vae_core.records import Record, number
 from vae_core.runs import ASSETS, Run, RunStore
-from vae_core.spec import InputError
 
 DEFAULT_RUN = "digits-z2"
+MOVING = ("running", "paused")  # stored states that only the lock can confirm
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in one line of a table; nats per image, test images, β = 1."""
+    """A run in one line of a table; nats per image, test images, β = 1. `title` and `note` are a user's text."""
 
     name: str
     title: str
+    note: str
+    star: bool
     state: str
     step: int
-    steps: int
     elbo: float
     kl: float
     in_use: int
-    latent: int
     created: float
     shipped: bool
-    shown: int
-    grey: bool
-    height: int
+    picture: str
+    config: RunConfig
+
+    @property
+    def measured(self) -> bool:
+        """Whether there are numbers to show."""
+        return math.isfinite(self.elbo)
+
+    @property
+    def frame(self) -> str:
+        """The address of the newest picture; empty before there is one. A name used again is another address."""
+        return f"/api/runs/{self.name}/frames/{self.picture}?{self.created:.0f}" if self.picture else ""
 
 
 def store() -> RunStore:
@@ -41,52 +53,70 @@ def store() -> RunStore:
 
 
 def pick_run() -> Run | None:
-    """The run of `?run=`, else the newest of the store, else a shipped one; None says why and ends the page."""
+    """The run of `?run=`, else the newest of the store, else a shipped one; None where there is no run at all."""
     wanted = st.query_params.get("run")
     if wanted:
         return store()[wanted]
-    own = next((run for run in store() if run.path.parent != ASSETS), None)
-    if own:
-        return own
-    shipped = {run.name: run for run in store()}
-    return shipped.get(DEFAULT_RUN) or next(iter(shipped.values()), None)
+    found = {row.name: row for row in summaries()}
+    first = next(iter(found.values()), None)
+    if first is None:
+        return None
+    return store()[DEFAULT_RUN if first.shipped and DEFAULT_RUN in found else first.name]
 
 
 def summaries() -> list[Summary]:
     """All runs that can be read, newest first, shipped ones last."""
+    own = _readable(store().own())
+    names = {row.name for row in own}
+    shipped = [row for row in _readable(RunStore(ASSETS).own()) if row.name not in names]
+    return sorted(own, key=lambda row: -row.created) + sorted(shipped, key=lambda row: row.name)
+
+
+def _readable(runs: list[Run]) -> list[Summary]:
+    """One broken run, or one that is removed meanwhile, hides none of the others."""
     found = []
-    for run in store():
-        try:
+    for run in runs:
+        with contextlib.suppress(ValueError, TypeError, OSError):
             found.append(summary(run))
-        except InputError:
-            continue
     return found
 
 
 def summary(run: Run) -> Summary:
     """One run in one line; read again only when its files have changed."""
-    step, steps, last = _last_test_row(str(run.path), run.version)
+    row = _summary(str(run.path), (_written(run), *run.version))
+    return replace(row, state=run.state) if row.state in MOVING else row
+
+
+@lru_cache(maxsize=4096)
+def _summary(path: str, version: tuple[int, ...]) -> Summary:
+    """What the files say; frozen, so that all sessions share one."""
+    run = Run(Path(path))
+    label, status = run.label, run.status()
+    last = next(reversed(run.rows("test")), {})
     return Summary(
-        run.name,
-        str(run.label.get("title") or run.name),
-        run.state,
-        step,
-        steps,
-        number(last.get("elbo")),
-        number(last.get("kl")),
-        int(number(last.get("active_units", 0))),
-        config_of(run).latent,
-        run.created,
-        run.path.parent == ASSETS,
-        int(last.get("step", 0)),
-        config_of(run).dataset.shape.channels == 1,
-        config_of(run).dataset.shape.height,
+        name=run.name,
+        title=str(label.get("title") or run.name),
+        note=str(label.get("note") or ""),
+        star=label.get("star") is True,
+        state=status.state,
+        step=status.step,
+        elbo=number(last.get("elbo")),
+        kl=number(last.get("kl")),
+        in_use=_whole(number(last.get("active_units", 0))),
+        created=run.created,
+        shipped=run.shipped,
+        picture=max((frame.name for frame in (run.path / "frames").glob("????????.png")), default=""),
+        config=config_of(run),
     )
+
+
+def _whole(value: float) -> int:
+    return int(value) if math.isfinite(value) else 0
 
 
 def config_of(run: Run) -> RunConfig:
     """The config, which never changes."""
-    return _config(str(run.path), (run.path / "config.json").stat().st_mtime_ns)
+    return _config(str(run.path), _written(run))
 
 
 def last_rows(run: Run) -> dict[str, Record]:
@@ -94,16 +124,13 @@ def last_rows(run: Run) -> dict[str, Record]:
     return _last_rows(str(run.path), run.version)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+def _written(run: Run) -> int:
+    return (run.path / "config.json").stat().st_mtime_ns
+
+
+@lru_cache(maxsize=4096)
 def _config(path: str, written: int) -> RunConfig:
     return Run(Path(path)).config
-
-
-@st.cache_data(max_entries=256, show_spinner=False)
-def _last_test_row(path: str, version: tuple[int, ...]) -> tuple[int, int, Record]:
-    run = Run(Path(path))
-    rows = run.rows("test")
-    return run.status().step, run.config.steps, rows[-1] if rows else {}
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from typing import Any
@@ -9,23 +10,27 @@ from typing import Any
 import streamlit as st
 
 from ui.data import config_of, last_rows
-from ui.parts import safe_sentence
+from ui.parts import hint, safe_sentence
 from vae_core.captions import nats
 from vae_core.config import RunConfig
-from vae_core.exports import columns as flat_columns
+from vae_core.glossary import Term, term
 from vae_core.records import Record, number
 from vae_core.runs import Run
 
 QUANTITIES = (
-    ("elbo", "ELBO at β = 1, nats"),
-    ("reconstruction", "Reconstruction ln p(x|z), nats"),
-    ("kl", "KL of q(z|x) from the prior, nats"),
-    ("loss", "Loss as optimised, β-weighted, nats"),
-    ("active_units", "Active units: Var(μ) > 0.01"),
-    ("mutual_information", "Mutual information I(x; z), nats"),
-    ("gradient_norm_encoder", "Gradient norm of the encoder"),
-    ("gradient_norm_decoder", "Gradient norm of the decoder"),
-)
+    "elbo", "reconstruction", "kl", "loss", "active_units", "mutual_information",
+    "gradient_norm_encoder", "gradient_norm_decoder",
+)  # fmt: skip
+TABLE = """
+<style>
+  .fr-numbers { border-collapse: collapse; font-size: 14px; line-height: 20px; font-variant-numeric: tabular-nums; }
+  .fr-numbers :is(th, td) { padding: 5px 0; border-bottom: 1px solid var(--fr-rule); font-weight: 400; }
+  .fr-numbers th { text-align: left; }
+  .fr-numbers :is(th + th, td) { padding-left: 40px; text-align: right; }
+  .fr-numbers .fr-term > [role="tooltip"] { right: auto; left: 0; bottom: auto; top: calc(100% + 4px); }
+  .fr-numbers thead .fr-term > [role="tooltip"] { right: 0; left: auto; }
+</style>
+"""
 
 
 def details(run: Run) -> None:
@@ -47,21 +52,36 @@ def _numbers(rows: dict[str, Record], config: RunConfig) -> None:
     if "test" not in rows:
         st.caption("No numbers yet.")
         return
-    test, train = rows["test"], rows.get("train", {})
-    reached = number(test["beta"])
-    table = {"Per image": [name for _, name in QUANTITIES]}
-    table[f"Test, step {test['step']:,}"] = [_cell(test, key) for key, _ in QUANTITIES]
-    if train:
-        table[f"Training batch, step {train['step']:,}"] = [_cell(train, key) for key, _ in QUANTITIES]
-    st.dataframe(table, hide_index=True, width="content")
+    test = rows["test"]
+    columns = [(term("test"), test)] + [(term("training_batch"), rows["train"])] * ("train" in rows)
+    st.html(TABLE + _table(columns))
     pixels = config.dataset.shape.pixels
     bits = -number(test["elbo"]) / (pixels * math.log(2))
     st.caption(
         f"Test: {test['count']:,} images, binarised once, the same noise each time. "
         f"Mutual information cannot exceed ln N = {number(test['mutual_information_ceiling']):.2f}. "
         f"The bound is {bits:.3f} bits per dimension. "
-        f"Final β reached: {reached:.2f} of {config.beta(config.steps):.2f}."
+        f"Final β reached: {number(test['beta']):.2f} of {config.beta(config.steps):.2f}."
     )
+
+
+def _table(columns: list[tuple[Term, Record]]) -> str:
+    """A row a quantity, a column a split; each label tells its sentence: HTML, and no word in it is a user's."""
+    heads = "".join(f'<th scope="col">{_hint(what)}, step {row["step"]:,}</th>' for what, row in columns)
+    body = "".join(_quantity(term(name), columns) for name in QUANTITIES)
+    corner = '<th scope="col" class="fr-muted">Per image</th>'
+    return f'<table class="fr-numbers"><thead><tr>{corner}{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _quantity(what: Term, columns: list[tuple[Term, Record]]) -> str:
+    cells = "".join(f"<td>{html.escape(_cell(row, what.name))}</td>" for _, row in columns)
+    unit = what.unit.removesuffix(" per image")
+    aside = ", ".join(filter(None, (what.symbol, unit)))
+    return f'<tr><th scope="row">{_hint(what)} <span class="fr-muted">{html.escape(aside)}</span></th>{cells}</tr>'
+
+
+def _hint(what: Term) -> str:
+    return hint(html.escape(what.label), what.hover)
 
 
 def _cell(row: Record, key: str) -> str:
@@ -99,9 +119,3 @@ def _files(run: Run) -> None:
     names = ("config.json", "metrics.jsonl", "journal.jsonl", "frames/", "snapshots/", "checkpoints/")
     present = [name for name in names if (run.path / name).exists()]
     st.caption("In this directory: " + ", ".join(present) + ".")
-    rows = run.rows()
-    if rows:
-        table = [flat_columns(row) for row in rows]
-        names = list(dict.fromkeys(name for row in table for name in row))
-        lines = [",".join(names)] + [",".join(str(row.get(name, "")) for name in names) for row in table]
-        st.download_button("Numbers as CSV", "\n".join(lines), f"{run.name}.csv", "text/csv", key=f"csv-{run.name}")

@@ -1,19 +1,28 @@
-"""What every page is framed by: page settings and the table of contents."""
+"""What every page is framed by: page settings and the bar."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from ui.parts import frame, page
+from ui.contents import CONTENTS, bar, entry, siblings
+from ui.parts import frame
 
 ICON = Path(__file__).resolve().parent.parent / "assets" / "icon.png"
+HOME = "home"
 
-st.set_page_config(page_title="ELBO Room", page_icon=str(ICON), layout="wide")
-contents = [
-    st.Page(page("home"), title="Home", url_path="home", default=True),
-    st.Page(page("train"), title="Train", url_path="train"),
-    st.Page(page("watch"), title="Watch", url_path="watch"),
+pages = [
+    st.Page(
+        page.script,
+        title=page.word if page in bar() else page.title,
+        url_path=page.name,
+        default=page.name == HOME,
+        visibility="visible" if page in bar() else "hidden",
+    )
+    for page in CONTENTS
 ]
-chosen = st.navigation(contents, position="top")
-frame()
+chosen = st.navigation(pages, position="top")
+current = entry(chosen.url_path or HOME)
+title = "ELBO Room" if current.name == HOME else f"{current.title} · ELBO Room"
+st.set_page_config(page_title=title, page_icon=str(ICON), layout="wide")
+frame(siblings(current.name)[0])
 chosen.run()

@@ -1,7 +1,8 @@
-"""Small parts that pages share: the frame's style, safe text, tables of runs, empty states."""
+"""Small parts that pages share: the frame, headings and ways on, safe text, pictures and states of runs."""
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from collections.abc import Iterator
@@ -10,47 +11,99 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.contents import Entry, entry, siblings
+from ui.data import Summary
 from vae_core.spec import InputError
 
-STYLE = """
-<style>
-  [data-testid="stMainBlockContainer"] { max-width: 1280px; padding-top: 4.25rem; padding-bottom: 2.5rem; }
-  [data-testid="stText"] { font-size: 14px; font-variant-numeric: tabular-nums; }
-  [data-testid="stBaseButton-primary"], [data-testid="stBaseButton-primary"]:is(:hover, :focus, :active) {
-    color: light-dark(#FBFAF7, #0F1218);
-  }
-  [data-testid="stMain"] h1 { letter-spacing: -0.01em; line-height: 40px; padding: 0 0 4px; }
-  .er-lead { font-family: "Source Serif", serif; font-size: 24px; line-height: 32px; max-width: 44em; margin: 0; }
-  .er-strip {
-    display: block; width: 100%; aspect-ratio: 8 / 1; object-fit: cover; object-position: top; border-radius: 4px;
-  }
-  .er-strip.er-paper { filter: invert(1); }
-  .er-strip.er-pixels { image-rendering: pixelated; }
-</style>
-"""
-PAGES = Path(__file__).resolve().parent.parent / "pages"
+STYLE = Path(__file__).with_name("frame.css").read_text("utf-8")
 SPECIAL = re.compile(r"([\\`*_\[\]()!<>$:#|~{}])")
 
 
 def page(name: str) -> str:
     """The script of a page, for links and switches."""
-    return str(PAGES / f"{name}.py")
+    return entry(name).script
 
 
-def frame() -> None:
-    """The few rules of layout that the theme cannot say."""
-    st.html(STYLE)
+def frame(here: Entry) -> None:
+    """The few rules of layout that the theme cannot say. The bar's word of this page stands out on its siblings too."""
+    link = f':is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"])[href$="/{here.name}"]'
+    mark = f"{link} {{ background: var(--fr-here); }} {link} * {{ font-weight: 600; }}"
+    # What floats (dialogs, menus) lies outside of Streamlit's own element, which alone knows the theme.
+    scheme = f":root {{ color-scheme: {'dark' if st.context.theme.type == 'dark' else 'light'}; }}"
+    st.html(f"<style>{STYLE}{mark}{scheme}</style>")
+
+
+def heading(name: str) -> None:
+    """The title of a page; under it its siblings, and the one sentence that says what it is for."""
+    st.title(entry(name).title, anchor=False)
+    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        sibling_row(name)
+        lead(entry(name).purpose)
+
+
+def sibling_row(name: str) -> None:
+    """The pages under the same word of the bar, this one marked; they stay with the run of `?run=`."""
+    group = siblings(name)
+    if len(group) < 2:
+        return
+    run = st.query_params.get("run")
+    with st.container(horizontal=True, gap=None, wrap=False, width="content", key="siblings"):
+        for other in group:
+            if other.name == name:
+                st.html(f'<span class="fr-here" aria-current="page">{other.title}</span>', width="content")
+            else:
+                st.page_link(other.script, label=other.title, query_params={"run": run} if run else None)
+
+
+def next_step(label: str, name: str, **query: str) -> None:
+    """The one link at the foot of a page: where to go from here."""
+    with st.container(horizontal=True, horizontal_alignment="right", key="next-step"):
+        st.page_link(
+            page(name), label=label, icon=":material/arrow_forward:", icon_position="right", query_params=query
+        )
 
 
 def lead(sentence: str) -> None:
     """The one sentence under a page's title; ours, never a user's."""
-    st.html(f'<p class="er-lead">{sentence}</p>')
+    st.html(f'<p class="fr-lead">{sentence}</p>')
 
 
 def safe(text: object) -> str:
     """Text of a user, with everything that Markdown would act on escaped, and cut to a line."""
-    line = " ".join(str(text).split())[:120]
-    return SPECIAL.sub(r"\\\1", line)
+    return SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def plain(text: object) -> str:
+    """Text of a user for a place in our own HTML: a line of it, without any markup."""
+    return html.escape(one_line(text))
+
+
+def one_line(text: object) -> str:
+    """The first 120 characters, without line breaks."""
+    return " ".join(str(text).split())[:120]
+
+
+def thumb(row: Summary) -> str:
+    """The first reconstruction of the newest frame, 32 pixels wide: HTML."""
+    picture = f'<img class="{tone(row)}" src="{row.frame}" alt="" loading="lazy">' if row.frame else ""
+    return f'<span class="fr-thumb">{picture}</span>'
+
+
+def tone(row: Summary) -> str:
+    """The classes of a picture of this run: ink on paper in the light theme, hard pixels if there are few."""
+    shape = row.config.dataset.shape
+    paper = ["fr-paper"] if shape.channels == 1 and st.context.theme.type != "dark" else []
+    return " ".join([*paper, *(["fr-pixels"] if shape.height <= 16 else [])])
+
+
+def state_mark(row: Summary) -> str:
+    """The state as a word and a mark: HTML."""
+    return f'<span class="fr-state" data-state="{row.state}">{row.state}</span>'
+
+
+def hint(label: str, sentence: str) -> str:
+    """A term with the sentence that explains it, shown under the pointer and on focus: HTML."""
+    return f'<span class="fr-term" tabindex="0">{label}<span role="tooltip">{html.escape(sentence)}</span></span>'
 
 
 @contextmanager
@@ -65,7 +118,7 @@ def told() -> Iterator[None]:
 
 def safe_sentence(text: str) -> str:
     """An error's sentence, capitalised, ended and escaped."""
-    text = text[:1].upper() + text[1:]
+    text = (text[:1].upper() if text[:1].isascii() else text[:1]) + text[1:]  # β is not the start of a word
     return SPECIAL.sub(r"\\\1", text.strip() + ("" if text.endswith(".") else "."))
 
 
@@ -83,3 +136,8 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: int) -> str:
+    """A number of bytes for a sentence."""
+    return f"{count / 1e6:,.1f} MB" if count >= 50_000 else f"{count / 1e3:,.0f} kB"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from ui.data import store
@@ -10,6 +9,7 @@ from ui.host import ensure_engine
 from ui.parts import duration, page, safe_sentence, told
 from vae_core.config import RunConfig
 from vae_core.datasets import IdxSource
+from vae_core.plots import KNOBS, beta_plan
 from vae_core.presets import Preset
 from vae_core.training.estimate import seconds_per_step
 
@@ -43,19 +43,9 @@ def _download(dataset: IdxSource) -> None:
 
 def beta_preview(config: RunConfig) -> None:
     """β over the run, as the schedule plans it."""
-    every = max(1, config.steps // 200)
-    steps = [*range(0, config.steps, every), config.steps]
-    dark = st.context.theme.type == "dark"
-    colour, fill = ("#A157FD", "rgba(161,87,253,0.22)") if dark else ("#5B1175", "rgba(91,17,117,0.22)")
-    line = {"color": colour, "width": 2}
-    figure = go.Figure(
-        go.Scatter(x=steps, y=[config.beta(s) for s in steps], line=line, fill="tozeroy", fillcolor=fill)
-    )
-    figure.update_traces(hovertemplate="step %{x:,}<br>β = %{y:.2f}<extra></extra>")
-    figure.update_layout(height=150, margin={"l": 28, "r": 8, "t": 6, "b": 22}, showlegend=False)
-    figure.update_xaxes(nticks=4, showgrid=False, tickformat=",", ticksuffix=" ")
-    figure.update_yaxes(nticks=3, rangemode="tozero", range=[0, max(1.05, 1.05 * max(config.beta(s) for s in steps))])
-    st.plotly_chart(figure, config={"displayModeBar": False}, alt="β at each step of the run", key="beta-preview")
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    figure = beta_plan(config.beta, config.steps, theme)
+    st.plotly_chart(figure, theme=None, config=KNOBS, alt="β at each step of the run", key="beta-preview")
 
 
 def start_button(preset: Preset, config: RunConfig) -> None:

@@ -1,4 +1,4 @@
-"""Home's parts: the shipped runs as cards, the own ones as a table, and the door for a run from elsewhere."""
+"""Home's parts: the own runs as a list, the shipped ones as cards, and the door for a run from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,105 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui.data import Summary, store
-from ui.parts import age, page, safe, told
+from ui.data import Summary, store, summaries
+from ui.labels import LIST, name_dialog, news, star_button, trash, trash_can
+from ui.parts import age, hint, page, safe, state_mark, thumb, told, tone
 from vae_core.captions import nats
+from vae_core.glossary import term
 from vae_core.imports import add
 from vae_core.presets import PRESETS
+from vae_core.runs import LIVE
 
-COLUMNS = ("Run", "State", "Step", "ELBO", "KL", "In use", "Age")
-WIDTHS = [3, 1.2, 1.7, 1, 0.8, 1.2, 1.3]
+NUMBERS = ("elbo", "kl", "in_use")  # entries of the glossary
+HEADS = (*NUMBERS, "state", "age")
+FIRST, SEARCHED_FROM = 10, 5
+NAME, TRASH = "Name and note", "Move to trash"
+
+
+@st.fragment
+def run_list() -> None:
+    """The user's runs, those with a star first, then the newest; nats per image on test images, at β = 1."""
+    own = sorted((row for row in summaries() if not row.shipped), key=lambda row: not row.star)
+    with st.container(horizontal=True, vertical_alignment="center", key="run-list-head"):
+        st.subheader("Your runs", anchor=False, width="content")
+        news(LIST)
+    if not own:
+        st.caption("None yet. The first takes about half a minute.")
+    found = _searched(own)
+    shown = found if st.session_state.get("all-runs") else found[:FIRST]
+    if shown:
+        with st.container(key="run-list", gap=None):
+            st.html(_heads())
+            for row in shown:
+                _row(row)
+    if len(shown) < len(found):
+        st.button(f"Show all {len(found):,}", key="show-all", on_click=_show_all)
+    trash_can(LIST)
+
+
+def _searched(rows: list[Summary]) -> list[Summary]:
+    """The rows that hold every word that is looked for; a short list is not searched."""
+    if len(rows) < SEARCHED_FROM:
+        return rows
+    text = st.text_input(
+        "Search", type="search", key="search", live=True, label_visibility="collapsed",
+        placeholder=f"Search {len(rows):,} runs: title, data, state", width=420,
+    )  # fmt: skip
+    words = (text or "").casefold().split()
+    found = [row for row in rows if all(word in _sought(row) for word in words)]
+    if not found:
+        st.caption("No run has all of these words in its title, name, data or state.")
+    return found
+
+
+def _sought(row: Summary) -> str:
+    return f"{row.title} {row.name} {row.config.dataset.title} {row.state}".casefold()
+
+
+def _show_all() -> None:
+    st.session_state["all-runs"] = True
+
+
+def _heads() -> str:
+    run, *cells = (hint(term(name).label, term(name).hover) for name in ("run", *HEADS))
+    spans = "".join(f"<span>{cell}</span>" for cell in cells)
+    return f'<div class="fr-heads fr-muted"><span>{run}</span><div class="fr-row">{spans}</div></div>'
+
+
+def _row(row: Summary) -> None:
+    """One run. Of its text only Markdown that is escaped, or a link's address made of its name, reaches the page."""
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+        star_button(LIST, row)
+        st.html(thumb(row), width="content")
+        st.page_link(
+            page("watch"), label=safe(row.title), query_params={"run": row.name}, help=safe(row.note) or None,
+            width="stretch",
+        )  # fmt: skip
+        st.html(_cells(row), width="content")
+        chosen = st.menu_button(
+            f"Menu of {safe(row.title)}", [NAME, TRASH], key=f"menu-{row.name}", type="tertiary",
+            on_click=_menu, args=(row,),
+        )  # fmt: skip
+        if chosen == NAME:
+            name_dialog(store()[row.name])
+
+
+def _menu(row: Summary) -> None:
+    if st.session_state[f"menu-{row.name}"] == TRASH:
+        trash(LIST, row)
+
+
+def _cells(row: Summary) -> str:
+    numbers = "".join(f'<span><span class="fr-aside">{label} </span>{text}</span>' for label, text in _numbers(row))
+    come = f" {row.step / row.config.steps:.0%}" if row.state in LIVE and row.step else ""
+    state = f'{state_mark(row)}<span class="fr-muted">{come}</span>'
+    return f'<div class="fr-row">{numbers}<span>{state}</span><span>{age(row.created)}</span></div>'
+
+
+def _numbers(row: Summary) -> list[tuple[str, str]]:
+    """The label and the value of each number of a run."""
+    texts = (nats(row.elbo), nats(row.kl), f"{row.in_use} of {row.config.latent}") if row.measured else ("–",) * 3
+    return [(term(name).label, text) for name, text in zip(NUMBERS, texts, strict=True)]
 
 
 def shipped_cards(rows: list[Summary]) -> None:
@@ -30,43 +121,13 @@ def shipped_cards(rows: list[Summary]) -> None:
 def _card(row: Summary) -> None:
     preset = PRESETS.get(row.name)
     st.markdown(f"**{safe(preset.title if preset else row.title)}**")
-    strip(row)
+    st.html(
+        f'<img class="fr-strip {tone(row)}" src="{row.frame}" loading="lazy" '
+        'alt="Eight test images as this run reconstructs them">'
+    )
     st.caption(preset.prediction if preset else row.name)
-    st.caption(f"ELBO {nats(row.elbo)} · KL {nats(row.kl)} · {row.in_use} of {row.latent} latents in use")
+    st.caption(f"ELBO {nats(row.elbo)} · KL {nats(row.kl)} · {row.in_use} of {row.config.latent} latents in use")
     st.page_link(page("watch"), label=f"Watch {row.name}", query_params={"run": row.name})
-
-
-def strip(row: Summary) -> None:
-    """The reconstructions of the newest frame, as ink on paper in the light theme."""
-    paper = "er-paper" if row.grey and st.context.theme.type != "dark" else ""
-    paper += " er-pixels" if row.height <= 16 else ""
-    source = f"/api/runs/{row.name}/frames/{row.shown:08d}.png"
-    st.html(f'<img class="er-strip {paper}" src="{source}" alt="Eight test images as this run reconstructs them">')
-
-
-def run_table(rows: list[Summary]) -> None:
-    """The user's runs, newest first; nats per image on test images, at β = 1."""
-    if not rows:
-        st.caption("None yet. The first takes about half a minute.")
-        return
-    for column, name in zip(st.columns(WIDTHS), COLUMNS, strict=True):
-        column.caption(name)
-    for row in rows[:50]:
-        columns = st.columns(WIDTHS, vertical_alignment="center")
-        columns[0].page_link(page("watch"), label=safe(row.title), query_params={"run": row.name})
-        known = row.elbo == row.elbo
-        cells = (
-            row.state,
-            f"{row.step:,} / {row.steps:,}",
-            nats(row.elbo) if known else "–",
-            nats(row.kl) if known else "–",
-            f"{row.in_use} of {row.latent}" if known else "–",
-            age(row.created),
-        )
-        for column, text in zip(columns[1:], cells, strict=True):
-            column.text(text)
-    if len(rows) > 50:
-        st.caption(f"The newest 50 of {len(rows):,} runs.")
 
 
 def add_run() -> None:
