@@ -36,7 +36,7 @@ def nats(value: float | int) -> str:
 
 def weight(beta: float | int) -> str:
     """A β for a reader: two decimals, or the first digit that counts when it is tiny."""
-    return f"{beta:.1g}" if FREE <= beta < EXACT else f"{beta:.2f}"
+    return f"{beta:.1g}" if FREE <= beta < EXACT else f"{beta:,.2f}"
 
 
 def _change(value: float) -> str:

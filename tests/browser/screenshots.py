@@ -13,6 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.browser.conftest import CHROMIUM, FIGURE, FLAGS, await_rows, settled, start_server, stop_server
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+STAGES = {
+    "stage-pair": "/stage?run=digits-collapsed&run=digits-annealed",
+    "stage-one": "/stage?run=mnist-annealed",
+}
 VIEWS = {
     "home": "/",
     "train": "/train",
@@ -31,12 +35,24 @@ def take(browser: Browser, url: str, theme: str, width: int) -> None:
         settled(page)
         if "watch" in name:
             await_rows(page, 50)
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(14_000 if name == "home" else 1500)  # Home replays the pair first
         size = "" if width > 1000 else f"-{width}"
         page.screenshot(path=IMAGES / f"{name}-{theme}{size}.png", full_page=False)
     if width > 1000:
         _live(page, url, theme)
     context.close()
+
+
+def take_stages(browser: Browser, url: str, theme: str) -> None:
+    """The stage on a beamer and on a phone."""
+    for size, (width, height) in (("", (1920, 1080)), ("-phone", (390, 844))):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        for name, path in STAGES.items():
+            page.goto(f"{url}{path}&theme={theme}")
+            await_rows(page, 150)
+            page.wait_for_timeout(1000)
+            page.screenshot(path=IMAGES / f"{name}-{theme}{size}.png")
+        page.close()
 
 
 def _live(page: Page, url: str, theme: str) -> None:
@@ -59,5 +75,6 @@ if __name__ == "__main__":
         for scheme in ("light", "dark"):
             for pixels in (1360, 800):
                 take(chromium, server.url, scheme, pixels)
+            take_stages(chromium, server.url, scheme)
         chromium.close()
         stop_server(server)

@@ -37,8 +37,14 @@ TYPE_SIZES = """
 
 
 @pytest.fixture(scope="module")
-def bare() -> Iterator[str]:
-    """The routes of the app alone: no Streamlit, no engine, no store but the shipped runs."""
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The routes of the app alone: no Streamlit, no engine, and an empty store, through which the shipped runs show."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAE_RUNS", str(tmp_path_factory.mktemp("empty")))
+        yield from _serve()
+
+
+def _serve() -> Iterator[str]:
     app = Starlette(routes=routes())
     app.add_middleware(GZipMiddleware)
     with socket.socket() as free:

@@ -1,8 +1,7 @@
-// Follows a run over HTTP: its description now and then, its new rows as often as its state deserves.
+// Follows a run over HTTP: its description when that may have changed, its new rows as often as its state deserves.
 
 const OVER = new Set(["done", "stopped", "failed"]);
 const PAUSE = { running: 400, queued: 1000, paused: 1000, stalled: 1000, interrupted: 3000, crashed: 3000 };
-const META_EVERY = 10_000; // the schedule of a living run may be changed
 const PATIENCE = 10_000;
 const SLOWEST = 5000;
 
@@ -17,7 +16,7 @@ function readable(header) {
 /** Fills `rows` from the run at `base` and tells what else changed; `stop()` ends it. */
 export class Feed {
   constructor(base, rows, tell) {
-    Object.assign(this, { base: base.replace(/\/+$/, ""), rows, log: "", state: "", course: "", failures: 0, metaAt: -Infinity });
+    Object.assign(this, { base: base.replace(/\/+$/, ""), rows, log: "", state: "", course: "", failures: 0, stale: true, based: false });
     this.abort = new AbortController();
     this.tell = (changes) => this.abort.signal.aborted || tell(changes);
     this.wake = () => this.asleep && !document.hidden && this.tick();
@@ -31,11 +30,6 @@ export class Feed {
 
   frame(step) {
     return `${this.base}/frames/${String(step).padStart(8, "0")}.png`;
-  }
-
-  /** The plan is about to change: look at it with the next rows. */
-  hurry() {
-    this.metaAt = -Infinity;
   }
 
   stop() {
@@ -66,11 +60,10 @@ export class Feed {
 
   /** One look at the run; returns the time until the next, or null for never. */
   async look() {
-    const metaDue = performance.now() - this.metaAt > META_EVERY;
-    const answers = !metaDue || await this.readMeta();
+    const answers = !this.stale || await this.readMeta();
     const received = answers && await this.readRows();
     if (!answers || !received) return this.removed();
-    const settled = OVER.has(this.state) && !received.rows && this.metaAt > 0;
+    const settled = OVER.has(this.state) && !received.rows && !this.stale;
     return settled ? null : PAUSE[this.state] ?? 400;
   }
 
@@ -92,7 +85,7 @@ export class Feed {
     const answer = await this.get("");
     if (!answer) return false;
     const meta = await answer.json();
-    this.metaAt = performance.now();
+    Object.assign(this, { stale: false, based: meta.baseline !== null });
     this.state ||= meta.state;
     this.tell({ meta, state: this.state, offline: false });
     return true;
@@ -114,7 +107,7 @@ export class Feed {
     const log = headers.get("X-Log") ?? this.log;
     const restarted = log !== this.log;
     if (restarted) this.rows.clear();
-    if (restarted && this.log) this.metaAt = -Infinity;
+    if (restarted && this.log) this.stale = true;
     this.log = log;
     if (block.length) this.rows.append(block, Number(headers.get("X-Width")));
     const expected = Number(headers.get("X-Rows") ?? this.rows.length);
@@ -125,8 +118,9 @@ export class Feed {
   news(headers) {
     const state = headers.get("X-State") ?? this.state;
     const course = headers.get("X-Course") ?? this.course;
-    if (state !== this.state || course !== this.course) this.hurry();
-    Object.assign(this, { state, course });
+    const begun = !this.based && this.rows.newest !== null; // the baseline comes with the first measurement
+    if (state !== this.state || course !== this.course || begun) this.stale = true;
+    Object.assign(this, { state, course, based: this.based || begun });
     return {
       state,
       step: Number(headers.get("X-Step") ?? 0),

@@ -90,7 +90,7 @@ class Figure {
       onLeave: () => this.point(null),
       onResize: () => this.redraw(),
       onDraft: (point) => this.sketch(point),
-      onPlan: (points) => this.plan(points),
+      onPlan: (points) => this.settings.onPlan(points),
     };
   }
 
@@ -142,11 +142,6 @@ class Figure {
   sketch(point) {
     this.draft = point;
     this.redraw();
-  }
-
-  plan(points) {
-    this.settings.onPlan(points);
-    setTimeout(() => this.lanes[0]?.source.hurry(), 700);
   }
 
   /** Space plays and holds, from anywhere in the figure but its own buttons. */

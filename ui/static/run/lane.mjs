@@ -38,7 +38,14 @@ export class Lane {
   hear({ restarted, ...changes }) {
     if (restarted) this.images.reset();
     Object.assign(this.news, changes);
+    this.remember(changes.caption);
     this.tell(this, { restarted, reported: "step" in changes || changes.state === "removed" });
+  }
+
+  // The card tells the captions so far; those that come later are added, for a replay.
+  remember(caption) {
+    const { story } = this.news.meta ?? {};
+    if (story && caption && story.at(-1)?.[1] !== caption) story.push([this.rows.testSteps.at(-1) ?? 0, caption]);
   }
 
   /** What stood in the caption's place at a step. */

@@ -1,31 +1,34 @@
-// How numbers are written: a true minus, thousands commas, no more digits than they deserve.
+// How numbers are written: a true minus, thousands commas, no more digits than they deserve. As in vae_core.captions.
 
 const MINUS = "\u2212";
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const fixed = [1, 2].map((digits) => new Intl.NumberFormat("en-US", {
-  minimumFractionDigits: digits, maximumFractionDigits: digits,
-}));
 
-function signed(value, format) {
-  const text = format.format(Math.abs(value));
+function signed(value, text) {
   return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
-/** Nats: one decimal from 1 on, two below. */
+// toFixed rounds the number itself, as Python does; Intl rounds the decimals it is written with, and 1.15 differs.
+function fixed(value, digits) {
+  return signed(value, Math.abs(value).toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ","));
+}
+
+/** Nats: one decimal from 1 on, two below; a dash if it is no number. */
 export function nats(value) {
-  if (!Number.isFinite(value)) return String(value);
-  return signed(value, fixed[Math.abs(value) >= 1 ? 0 : 1]);
+  const size = Math.abs(value);
+  if (!Number.isFinite(size)) return "–";
+  if (size >= 1e6) return signed(value, size.toExponential(1).replace("e+", "e"));
+  return fixed(value, size >= 0.995 ? 1 : 2);
 }
 
 /** A whole number, such as a step. */
 export function count(value) {
-  return signed(value, whole);
+  return signed(value, whole.format(Math.abs(value)));
 }
 
 /** A value of β: two decimals, or one significant digit when it is tiny. */
 export function weight(value) {
-  if (value > 0 && value < 0.005) return value.toPrecision(1);
-  return signed(value, fixed[1]);
+  if (value >= 1e-4 && value < 0.005) return value.toPrecision(1);
+  return fixed(value, 2);
 }
 
 /** The label of a gridline: as short as it can be. */

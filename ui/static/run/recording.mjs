@@ -25,7 +25,5 @@ export class Recording {
     return this.recording.frames[this.framed[countWhile(this.framed.length, (index) => this.framed[index] <= step) - 1]];
   }
 
-  hurry() {}
-
   stop() {}
 }

@@ -1,0 +1,234 @@
+"""Everyone can use it: WCAG 2 A and AA by axe-core, on every page in both themes, and a whole run by keyboard alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import FIGURE, Server, await_rows, await_state, settled
+from vae_core.commands import Stop
+from vae_core.config import RunConfig
+from vae_core.palette import PALETTES, Theme, translucent
+from vae_core.presets import preset
+
+pytestmark = pytest.mark.browser
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+PAIR = "/stage?run=digits-collapsed&run=digits-annealed"
+FOCUSED = """
+() => {
+  const element = document.activeElement;
+  const style = getComputedStyle(element);
+  const { x, y, width, height } = element.getBoundingClientRect();
+  const outlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+  return {
+    name: (element.getAttribute("aria-label") || element.textContent).trim(),
+    place: element.dataset.testid ?? element.tagName,
+    drawn: outlined || style.boxShadow !== "none",
+    clip: { x: Math.max(0, x - 12), y: Math.max(0, y - 12), width: width + 24, height: height + 24 },
+  };
+}
+"""
+REST = "() => { window.held = document.activeElement; window.held.blur(); }"
+RETURN = "() => window.held.focus({ focusVisible: true })"
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> Theme:
+    """Both themes."""
+    return request.param
+
+
+@pytest.fixture
+def tall(chromium: Browser, theme: Theme) -> Iterator[Page]:
+    """A page in that theme on a screen so tall that nothing is scrolled out of axe's sight."""
+    context = chromium.new_context(viewport={"width": 1360, "height": 3000}, color_scheme=theme)
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def finished(server: Server, chromium: Browser) -> str:
+    """The name of a finished run in the store."""
+    server.store.create(RunConfig(steps=60), "finished")
+    page = chromium.new_page()
+    page.goto(f"{server.url}/watch?run=finished")
+    await_state(page, "done")
+    page.close()
+    return "finished"
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds on a page: rule, element, and what is wrong with it."""
+    found = Axe().run(page, options=RULES).response
+    assert len(found["passes"]) > 5
+    return [
+        f"{fault['id']}: {node['html'][:200]}: {node['failureSummary']}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+def behind(page: Page) -> str:
+    """The colour of the page, or of the stage."""
+    return page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp], .er-stage')).backgroundColor")
+
+
+def open_page(page: Page, server: Server, path: str) -> None:
+    """Go to a page and wait until it is drawn."""
+    page.goto(server.url + path)
+    settled(page)
+    if "/watch" in path and "nope" not in path:
+        await_rows(page, 3)
+    page.wait_for_timeout(500)
+
+
+def unfold(page: Page) -> None:
+    """Open all that is folded."""
+    for fold in page.locator("[data-testid=stExpander] summary").all():
+        fold.click()
+    page.wait_for_timeout(800)
+
+
+def in_theme(page: Page, theme: Theme) -> bool:
+    """Whether the page behind everything has the theme's colour."""
+    return behind(page).replace("rgb(", "rgba(").replace(")", ", 1)") == translucent(PALETTES[theme].page, 1)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/train", "/watch?run=finished", "/watch?run=digits-annealed", "/watch?run=nope"]
+)
+def test_no_page_has_a_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
+    open_page(tall, server, path)
+    unfold(tall)
+    assert in_theme(tall, theme)
+    assert not faults(tall)
+
+
+def test_a_living_run_has_no_fault(tall: Page, server: Server, theme: Theme) -> None:
+    run = server.store.create(preset("digits-annealed").config, f"living-{theme}", pace=60.0)
+    open_page(tall, server, f"/watch?run={run.name}")
+    unfold(tall)
+    await_state(tall, "running")
+    found = faults(tall)
+    run.post(Stop())
+    assert in_theme(tall, theme)
+    assert not found
+
+
+@pytest.mark.parametrize("path", ["/stage?run=finished", "/stage?run=mnist-annealed", PAIR])
+def test_the_stage_has_no_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
+    tall.set_viewport_size({"width": 1920, "height": 1080})
+    tall.goto(f"{server.url}{path}&theme={theme}")
+    await_rows(tall, 10)
+    tall.wait_for_timeout(500)
+    assert in_theme(tall, theme)
+    assert not faults(tall)
+
+
+@pytest.mark.parametrize(
+    ("path", "button", "shows"),
+    [
+        ("/", "Menu of finished", "text=Move to trash"),
+        ("/train", "Help for 3", "[data-testid=stTooltipContent]"),
+        ("/watch?run=finished", "Share and export", ".st-key-run-menu"),
+        ("/watch?run=finished", "Branch here", "text=Start the branch"),
+        ("/watch?run=finished", "Take the figure away", "[role=menu]"),
+    ],
+)
+def test_what_a_button_opens_has_no_fault(
+    tall: Page, server: Server, finished: str, path: str, button: str, shows: str
+) -> None:
+    open_page(tall, server, path)
+    tall.get_by_role("button", name=button).first.click()
+    tall.locator(shows).last.wait_for()
+    tall.wait_for_timeout(500)
+    assert not faults(tall)
+
+
+def test_dialog_term_and_choice_have_no_fault(tall: Page, server: Server, finished: str) -> None:
+    open_page(tall, server, "/")
+    tall.locator(".fr-term").first.focus()
+    tall.locator(".fr-term [role=tooltip]").first.wait_for()
+    assert not faults(tall)
+    tall.get_by_role("button", name="Menu of finished").click()
+    tall.get_by_text("Name and note").last.click()
+    tall.get_by_role("dialog").wait_for()
+    tall.wait_for_timeout(500)
+    assert not faults(tall)
+    open_page(tall, server, "/train")
+    tall.get_by_role("combobox").first.click()
+    tall.get_by_role("listbox").wait_for()
+    tall.wait_for_timeout(500)
+    assert not faults(tall)
+
+
+def is_marked(page: Page, stop: dict) -> bool:
+    """Whether one can see where the focus is: an outline or a shadow, or else another look than without the focus."""
+    if stop["drawn"]:
+        return True
+    focused = page.screenshot(clip=stop["clip"], animations="disabled")
+    page.evaluate(REST)
+    rested = page.screenshot(clip=stop["clip"], animations="disabled")
+    page.evaluate(RETURN)
+    return focused != rested
+
+
+def tab_to(page: Page, name: str) -> dict:
+    """Press Tab until that button has the focus; at every stop on the way the focus can be seen."""
+    passed, unseen = [], []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(FOCUSED)
+        passed.append(f"{stop['place']} {stop['name'][:40]}")
+        # The pane that scrolls is a stop too, for the arrows, and so is the browser's own bar before the first element.
+        if stop["place"] not in ("stMain", "BODY") and not is_marked(page, stop):
+            unseen.append(passed[-1])
+        if stop["name"] == name:
+            assert not unseen
+            return stop
+    raise AssertionError(f"{name} is not among {passed}")
+
+
+def test_a_run_is_started_held_and_stopped_by_keyboard_alone(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/train")
+    settled(page)
+    page.wait_for_timeout(500)
+    assert tab_to(page, "Start training")["drawn"]
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/watch?run=*")
+    run = server.store[page.url.split("run=")[1]]
+    await_state(page, "running")
+    settled(page)
+
+    assert tab_to(page, "Pause")["drawn"]
+    page.keyboard.press("Space")
+    await_state(page, "paused")
+    page.get_by_role("button", name="Resume", exact=True).wait_for()
+    assert page.evaluate(FOCUSED)["name"] == "Resume"  # the same button: the focus has not been lost
+    page.keyboard.press("Enter")
+    await_state(page, "running")
+
+    page.get_by_role("button", name="Pause", exact=True).wait_for()
+    assert tab_to(page, "Stop")["drawn"]
+    page.keyboard.press("Enter")
+    await_state(page, "stopped")
+    assert run.state == "stopped"
+
+
+def test_arrows_move_through_the_steps_of_a_recorded_run(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/watch?run=digits-annealed")
+    settled(page)
+    await_rows(page, 100)
+    figure = page.locator(FIGURE)
+    last = int(figure.get_attribute("data-shown") or -1)
+    assert tab_to(page, "Step shown")["drawn"]
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(f"Number(document.querySelector('{FIGURE}').dataset.shown) < {last}")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"Number(document.querySelector('{FIGURE}').dataset.shown) === {last}")

@@ -1,0 +1,46 @@
+"""A number looks the same wherever it stands: what Python writes into sentences, the figure writes beside its lines."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Server
+from vae_core.captions import nats, weight
+
+pytestmark = pytest.mark.browser
+
+# No exact ties, such as 0.125: Python rounds them to the even digit, a browser rounds them up.
+SIZES = [0.0, 1e-9, 0.004, 0.005, 0.0051, 0.123, 0.5, 0.994, 0.9949, 0.995, 0.996, 1, 1.05, 1.15, 9.96, 27.231, 999.95]
+SIZES += [1234.56, 65_536.2, 999_999.0, 999_999.96, 1e6, 1.24e7, math.inf, math.nan]
+NATS = [sign * size for size in SIZES for sign in (1, -1)] + [step / 97 for step in range(-300, 300)]
+BETAS = [0.0, 1e-6, 5e-5, 1e-4, 0.001, 0.0025, 0.0049, 0.005, 0.0051, 0.01, 0.1, 0.55, 0.995, 1.0, 2.0, 12.5, 1000.0]
+ASK = """
+async ([name, values]) => {
+  const module = await import("/files/run/numbers.mjs");
+  return values.map((value) => module[name](Number(value)));
+}
+"""
+
+
+@pytest.mark.parametrize(("write", "values"), [(nats, NATS), (weight, BETAS)], ids=["nats", "weight"])
+def test_python_and_the_figure_write_a_number_alike(page: Page, server: Server, write, values: list[float]) -> None:
+    page.goto(f"{server.url}/files/run/numbers.mjs")
+    names = [str(value).replace("inf", "Infinity").replace("nan", "NaN") for value in values]
+    there = page.evaluate(ASK, [write.__name__, names])
+    here = [write(value) for value in values]
+    assert [(value, js, py) for value, js, py in zip(values, there, here, strict=True) if js != py] == []
+
+
+def test_nats_have_a_true_minus_and_no_more_digits_than_they_deserve(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/files/run/numbers.mjs")
+    finite = [value for value in NATS if 0.995 <= abs(value) < 1e6]
+    written = page.evaluate(ASK, ["nats", [str(value) for value in finite]])
+    assert len(finite) > 200
+    for value, text in zip(finite, written, strict=True):
+        assert text == nats(value)
+        assert len(text.split(".")[1]) == 1
+        assert text.startswith("\u2212") == (value < 0)
+        assert "-" not in text
