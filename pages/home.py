@@ -6,6 +6,7 @@ from ui.contents import doors
 from ui.data import store, summaries
 from ui.labels import HOME, news
 from ui.live import pair_figure
+from ui.opening import open_dialog
 from ui.parts import heading, next_step
 from ui.tables import add_run, run_list, shipped_cards
 from vae_core.captions import headline
@@ -25,6 +26,8 @@ with st.container(horizontal=True, key="doors"):
     for index, entry in enumerate(doors()):
         if st.button(entry.door, type="secondary" if index else "primary", key=f"door-{entry.name}"):
             st.switch_page(entry.script)
+    if st.button("Open your own model", key="door-open"):
+        open_dialog()
 
 run_list()
 

@@ -32,6 +32,10 @@ CONTENTS = (
         door="Train this yourself",
     ),
     Entry("Train", "watch", "Watch", "One run, live or recorded: is it learning, and what does β do to it?"),
+    Entry(
+        "Map", "latent", "Map", "Move over the map of the codes: the decoder follows the pointer.",
+        door="Touch the latent space",
+    ),
 )  # fmt: skip
 
 

@@ -17,8 +17,11 @@ from vae_core.schedules import Constant
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
 
 
-def run_bar(run: Run) -> bool:
-    """One row: the run, its state, another one, and the menu; returns whether training batches are drawn too."""
+def run_bar(run: Run, *, batches: bool = True) -> bool:
+    """One row: the run, its state, another one, and the menu; returns whether training batches are drawn too.
+
+    Without `batches` the page draws no curves, and is not asked about them.
+    """
     row = summary(run)
     with st.container(horizontal=True, vertical_alignment="center", wrap=False, key="run-bar"):
         st.html(_identity(row))
@@ -26,7 +29,7 @@ def run_bar(run: Run) -> bool:
         with st.popover("Share and export", key=f"share-{run.name}"), st.container(key="run-menu"):
             share(run)
             st.divider()
-            show_train = st.toggle(
+            show_train = batches and st.toggle(
                 "Training batches", key=f"train-{run.name}", help="Thin lines: the batch of each step, with its noise."
             )
             _keep(run, row)

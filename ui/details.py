@@ -53,15 +53,15 @@ def _numbers(rows: dict[str, Record], config: RunConfig) -> None:
         st.caption("No numbers yet.")
         return
     test = rows["test"]
-    columns = [(term("test"), test)] + [(term("training_batch"), rows["train"])] * ("train" in rows)
+    columns = [(term("test"), test)] + [(term("training_batch"), rows[one]) for one in rows if one == "train"]
     st.html(TABLE + _table(columns))
     pixels = config.dataset.shape.pixels
     bits = -number(test["elbo"]) / (pixels * math.log(2))
     st.caption(
         f"Test: {test['count']:,} images, binarised once, the same noise each time. "
         f"Mutual information cannot exceed ln N = {number(test['mutual_information_ceiling']):.2f}. "
-        f"The bound is {bits:.3f} bits per dimension. "
-        f"Final β reached: {number(test['beta']):.2f} of {config.beta(config.steps):.2f}."
+        + (f"The bound is {bits:.3f} bits per dimension. " if math.isfinite(bits) else "")
+        + f"Final β reached: {number(test['beta']):.2f} of {config.beta(config.steps):.2f}."
     )
 
 

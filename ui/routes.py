@@ -6,6 +6,7 @@ Nothing of a request reaches a path before it has been looked up: names through 
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from ui import feed, stage
+from ui import feed, maps, stage
 from vae_core.runs import RunStore
 from vae_core.spec import InputError
 from vae_core.viewer import card as card_of
@@ -35,17 +36,26 @@ def routes() -> list[BaseRoute]:
         Route("/api/runs/{run}/rows", rows),
         Route("/api/runs/{run}/frames/{frame}", frame),
         Route("/stage", stage.page),
+        *maps.routes(),
         Mount("/files", Files(directory=STATIC)),
     ]
 
 
 class Files(StaticFiles):
-    """Our modules, styles and fonts. Fonts never change; the rest is asked for again each time."""
+    """Our modules, styles, fonts and the runtime. What is vendored by version never changes; the rest is asked anew.
+
+    WebAssembly is kept compressed on the disk and sent as it is.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, with a long life if it is a font."""
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = YEAR if path.startswith("fonts") else "no-cache"
+        """The file, with a long life if it never changes."""
+        packed = path.endswith(".wasm")
+        response = await super().get_response(path + ".gz" if packed else path, scope)
+        if packed:
+            response.headers["Content-Encoding"] = "gzip"
+            response.headers["Content-Type"] = "application/wasm"
+        lasting = path.startswith(("fonts", os.path.join("vendor", "ort")))
+        response.headers["Cache-Control"] = YEAR if lasting else "no-cache"
         return response
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ui.data import summaries, summary
 from ui.parts import next_step, safe
+from vae_core.opened import Opened
 from vae_core.runs import LIVE, Run
 
 SLOW = 0.25  # of the run: a warm-up shorter than this is not called slow
@@ -21,7 +22,11 @@ def after_train() -> None:
 
 
 def after_watch(run: Run) -> None:
-    """To another training, with what to change."""
+    """To what it learned; where it learned nothing, or has not ended, to another training, with what to change."""
+    row = summary(run)
+    if Opened.of(run) or (row.state not in LIVE and row.measured and row.in_use):
+        next_step("Touch what it learned", "latent", run=run.name)
+        return
     label, preset = advice(run)
     next_step(label, "train", **({"preset": preset} if preset else {}))
 

@@ -37,6 +37,7 @@ def branch(
     From a checkpoint it goes on as the parent would have; from a snapshot (half-precision weights) the optimiser
     starts fresh. `config` may change what does not change the model: steps, learning rate, cadences, seed.
     """
+    run.refuse_opened()
     config = config or run.config
     kept = points(run)
     _check(run, step, config, kept)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import torch
@@ -14,7 +15,8 @@ from pydantic import Field, ValidationError, model_validator
 from torch import Tensor
 
 from vae_core.datasets import Dataset, Digits
-from vae_core.likelihoods import Bernoulli, Likelihood
+from vae_core.elsewhere import NOT_HERE, TRAIN_THERE, OpenedImages, OpenedNet, OpenedVAE, Unknown
+from vae_core.likelihoods import Bernoulli, Gaussian, Likelihood
 from vae_core.nets import Mlp, Net
 from vae_core.objectives import Objective, Plain
 from vae_core.schedules import Constant, Schedule
@@ -171,14 +173,49 @@ class RunConfig(Spec):
         return notes
 
 
+class OpenedConfig(RunConfig):
+    """A run that was opened, not trained: every reader of a run reads it, and none can train it."""
+
+    dataset: OpenedImages = Field(title="Data")
+    net: OpenedNet = Field(default=OpenedNet(), title="Networks")
+    likelihood: Annotated[Bernoulli | Gaussian | Unknown, Field(discriminator="kind")] = Field(
+        default=Unknown(), title="Likelihood"
+    )
+    steps: int = Field(default=1, ge=1, le=1)
+
+    def build(self, images: UInt8[Tensor, "n c h w"] | None = None, shape: Shape | None = None) -> VAE:
+        """InputError: there is no untrained model of this kind."""
+        raise InputError(NOT_HERE, fix=TRAIN_THERE)
+
+    def model(self, folder: Path) -> OpenedVAE:
+        """The model, from the files in its run's `opened/`."""
+        return OpenedVAE.read(folder, self.dataset.shape, self.latent, self.likelihood)
+
+    def parameters(self) -> int:
+        """None: nothing here is learned."""
+        return 0
+
+    def notes(self) -> list[str]:
+        """What is not known of the model."""
+        told = not isinstance(self.likelihood, Unknown)
+        return [] if told else ["The likelihood was not told: there is no reconstruction and no ELBO."]
+
+
 def parse_config(text: str | bytes, where: str = "the config") -> RunConfig:
     """A checked RunConfig from JSON; an InputError names the field, what it was given and its bound."""
     try:
-        config = RunConfig.model_validate_json(text)
+        config = (OpenedConfig if _is_opened(text) else RunConfig).model_validate_json(text)
     except ValidationError as error:
         raise InputError(_first_problem(error), where, fix="change that field") from None
     config.check()
     return config
+
+
+def _is_opened(text: str | bytes) -> bool:
+    try:
+        return json.loads(text)["dataset"]["kind"] == OpenedImages.model_fields["kind"].default
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -126,6 +126,7 @@ def _prefix(members: list[zipfile.ZipInfo]) -> str:
 
 
 def _checked(run: Run) -> RunConfig:
+    run.refuse_opened()  # its files are checked where they are opened
     config = run.config
     _rewrite(run.path / "metrics.jsonl", lambda row: _check_row(row, config))
     _rewrite(run.path / "journal.jsonl", _check_entry)

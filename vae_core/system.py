@@ -100,3 +100,16 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 2**30)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def limit_memory(size: int) -> bool:
+    """Let this process have at most so many bytes of address space; False where the system knows no such limit."""
+    try:
+        import resource  # which Windows does not have
+    except ImportError:
+        return False
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    except (ValueError, OSError):  # less is allowed already, or macOS, which has the call and refuses it
+        return False
+    return True

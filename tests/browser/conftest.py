@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 
 from tests.server_helpers import Server, start_server, stop_server
+from ui.routes import routes
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -25,6 +33,10 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+BLANK = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A page with nothing on it</title>
+<body style="margin: 16px; background: #FBFAF7"><div id="host"></div></body></html>"""
 
 
 @dataclass
@@ -109,3 +121,27 @@ def await_rows(page: Page, count: int = 1) -> int:
     """Wait until the figure has received at least so many rows; returns how many."""
     page.wait_for_function(f"Number(document.querySelector('{FIGURE}')?.dataset.rows ?? 0) >= {count}")
     return int(page.locator(FIGURE).get_attribute("data-rows") or 0)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The routes of the app alone: no Streamlit, no engine, and an empty store, through which the shipped runs show."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAE_RUNS", str(tmp_path_factory.mktemp("empty")))
+        yield from _serve()
+
+
+def _serve() -> Iterator[str]:
+    app = Starlette(routes=[Route("/blank", lambda request: HTMLResponse(BLANK)), *routes()])
+    app.add_middleware(GZipMiddleware)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page
-from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
 
 from tests.browser.conftest import FIGURE, Witness
-from ui.routes import routes
 from vae_core.runs import ASSETS, Run
 from vae_core.viewer import to_html
 
@@ -34,30 +27,6 @@ TYPE_SIZES = """
   return texts;
 }
 """
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The routes of the app alone: no Streamlit, no engine, and an empty store, through which the shipped runs show."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VAE_RUNS", str(tmp_path_factory.mktemp("empty")))
-        yield from _serve()
-
-
-def _serve() -> Iterator[str]:
-    app = Starlette(routes=routes())
-    app.add_middleware(GZipMiddleware)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

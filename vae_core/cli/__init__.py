@@ -7,12 +7,12 @@ import os
 import sys
 import traceback
 
-from vae_core.cli.parser import complain, parser
+from vae_core.cli.parser import complain, joined, parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    options = parser().parse_args(arguments)
+    options = parser().parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     try:
         from vae_core.cli.actions import ACTIONS  # loads torch, which --help need not wait for
 

@@ -72,6 +72,7 @@ def _resume(options: argparse.Namespace) -> int:
     from vae_core.runs import forgive
 
     run = _find(options)
+    run.refuse_opened()
     if run.state == "done":
         print(f"{run.name} is done: all {run.config.steps:,} steps are trained")
         return 0
@@ -157,6 +158,20 @@ def _add(options: argparse.Namespace) -> int:
     return 0
 
 
+def _open(options: argparse.Namespace) -> int:
+    from vae_core.opened import Opened
+    from vae_core.opening.door import Files, open_model
+
+    fields = ("latents", "decoder", "encoder", "images", "labels", "likelihood", "range", "layout", "second")
+    files = Files(**{name: getattr(options, name) for name in fields})
+    run = open_model(files, _store(options), options.name, lambda words: print(f"{words} …", file=sys.stderr))
+    opened = Opened.of(run)
+    for sentence in opened.told() if opened else []:
+        sys.stderr.write(f"note: {sentence}\n")
+    print(run.path.resolve())
+    return 0
+
+
 def _engine(options: argparse.Namespace) -> int:
     from filelock import Timeout
 
@@ -212,10 +227,16 @@ def _export(options: argparse.Namespace) -> int:
     from vae_core.viewer import to_html
 
     runs = [find(name, _store(options)) for name in options.run]
+    if options.step is not None and options.to != "onnx":
+        raise InputError("--step was given", limit="only onnx takes one", fix="leave it out")
     if options.to == "html":
         to_html(runs, options.out)
     elif len(runs) > 1:
         raise InputError(f"{len(runs)} runs were given", limit=f"{options.to} takes one", fix="export them one by one")
+    elif options.to == "onnx":
+        from vae_core.onnx_export import to_onnx
+
+        to_onnx(runs[0], options.out, options.step)
     else:
         FORMATS[options.to](runs[0], options.out)
     print(options.out.resolve())
@@ -251,6 +272,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 ACTIONS = {
-    "train": _train, "resume": _resume, "stop": _stop, "list": _list, "add": _add, "engine": _engine,
+    "train": _train, "resume": _resume, "stop": _stop, "list": _list, "add": _add, "open": _open,
+    "engine": _engine,
     "evaluate": _evaluate, "export": _export, "fetch": _fetch, "serve": _serve,
 }  # fmt: skip

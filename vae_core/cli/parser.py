@@ -26,6 +26,13 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(complain(f"{message}; see {self.prog} --help", 2))
 
 
+def joined(words: list[str]) -> list[str]:
+    """The arguments, with `--range -1:1` as one: argparse takes what begins with a dash for an option."""
+    pairs = zip(["", *words], words, strict=False)
+    whole = [f"{before}={word}" if (before, word) == ("--range", "-1:1") else word for before, word in pairs]
+    return [word for word, after in zip(whole, [*whole, ""][1:], strict=True) if after != f"{word}=-1:1"]
+
+
 def parser() -> Parser:
     """All commands and their options."""
     top = Parser(prog="python -m vae_core", description="Train variational autoencoders and look into them.")
@@ -46,6 +53,7 @@ def parser() -> Parser:
     command("list", "the runs of the store").add_argument("--json", action="store_true")
     add = command("add", "copy a run's directory, or a zip of one, into the store")
     add.add_argument("path", type=Path, metavar="PATH")
+    _add_open(command("open", "look into a model that was trained elsewhere; its files stay on this computer"))
     engine = command("engine", "train queued runs")
     engine.add_argument("--slots", type=int, default=1, metavar="N")
     engine.add_argument("--once", action="store_true", help="end when the queue is empty")
@@ -55,10 +63,11 @@ def parser() -> Parser:
     evaluate.add_argument("--samples", type=_positive, default=100, metavar="K", help="importance samples an image")
     evaluate.add_argument("--images", type=_positive, default=500, metavar="N", help="images for the NLL")
     evaluate.add_argument("--json", action="store_true")
-    export = command("export", "a run's numbers for other tools, or one run or two as a page that replays them")
+    export = command("export", "a run's numbers or networks for other tools, or one run or two as a page")
     export.add_argument("run", metavar="RUN", nargs="+", help="one run; two for html")
-    export.add_argument("--to", choices=("csv", "tensorboard", "html"), required=True)
+    export.add_argument("--to", choices=("csv", "tensorboard", "html", "onnx"), required=True)
     export.add_argument("--out", type=Path, required=True, metavar="PATH")
+    export.add_argument("--step", type=_step, metavar="N", help="for onnx: after N updates (default: the newest)")
     fetch = command("fetch", "download a data set")
     fetch.add_argument("dataset", choices=("mnist", "fashion-mnist"))
     serve = command("serve", "start the app and open the browser")
@@ -67,7 +76,26 @@ def parser() -> Parser:
     return top
 
 
+def _add_open(own: argparse.ArgumentParser) -> None:
+    own.add_argument("name", metavar="NAME", help="the run's name")
+    own.add_argument("--latents", type=Path, required=True, metavar="FILE.npz", help="mean, and logvar or sigma [n, d]")
+    own.add_argument("--decoder", type=Path, metavar="FILE.onnx")
+    own.add_argument("--encoder", type=Path, metavar="FILE.onnx", help="needs --images")
+    own.add_argument("--images", type=Path, metavar="DIR|FILE", help="a folder, a zip or a .npy, in the codes' order")
+    own.add_argument("--labels", type=Path, metavar="FILE.csv", help="one label for each code")
+    own.add_argument("--likelihood", metavar="gaussian:σ|bernoulli", help="σ in the model's own pixel units")
+    own.add_argument("--range", metavar="0:1|-1:1|logits", help="of the decoder's pictures, if asked for")
+    own.add_argument("--layout", metavar="nchw|nhwc|flat|flat-nhwc", help="of images and networks, if asked for")
+    own.add_argument("--second", metavar="logvar|sigma", help="what stands beside the mean, if asked for")
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _step(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)

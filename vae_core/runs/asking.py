@@ -15,6 +15,7 @@ from vae_core.spec import InputError
 def requeue(run: Run) -> None:
     """Ask an engine to go on with a run that has ended before its last step."""
     run.refuse_shipped()
+    run.refuse_opened()
     try:
         with run.lock().acquire(timeout=1.0):
             forgive(run)

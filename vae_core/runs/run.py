@@ -16,7 +16,8 @@ from filelock import FileLock
 from vae_core import commands, records
 from vae_core.checkpoints import BadCheckpoint, checkpoints, load_checkpoint, load_snapshot, load_weights
 from vae_core.commands import Command
-from vae_core.config import RunConfig, parse_config
+from vae_core.config import OpenedConfig, RunConfig, parse_config
+from vae_core.elsewhere import NOT_HERE, TRAIN_THERE
 from vae_core.runs.label import changed
 from vae_core.runs.lock import RunLock, is_held, present
 from vae_core.spec import InputError, atomic_write
@@ -26,6 +27,7 @@ from vae_core.vae import VAE
 FORMAT = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "runs"
+OPENED = "opened"  # the folder of a model that was trained elsewhere
 STALLED_AFTER = 30.0
 STATES = ("queued", "running", "paused", "done", "stopped", "failed", "interrupted")
 LIVE = ("queued", "running", "paused", "stalled")
@@ -175,6 +177,11 @@ class Run:
         if self.shipped:
             raise InputError("a shipped run cannot be changed", self.name, fix="branch a run of your own from it")
 
+    def refuse_opened(self) -> None:
+        """Raise InputError for a model that was opened, which has nothing to train it on or with."""
+        if isinstance(self.config, OpenedConfig):
+            raise InputError(NOT_HERE, self.name, fix=TRAIN_THERE)
+
     def lock(self) -> FileLock:
         """The lock whose holder trains this run; FileNotFoundError when it is acquired and there is no run."""
         return RunLock(self.path / "run.lock", thread_local=False)
@@ -185,8 +192,11 @@ class Run:
 
     def model(self, step: int | None = None) -> tuple[int, VAE]:
         """The model after `step` updates, or the newest before it, in evaluation mode; and the step it is from."""
+        config = self.config
+        if isinstance(config, OpenedConfig):
+            return 0, config.model(self.path / OPENED).eval()
         at, weights = self.weights(step)
-        vae = self.config.build()
+        vae = config.build()
         load_weights(vae, weights, self.name)
         return at, vae.eval()
 

@@ -1,0 +1,298 @@
+"""HTTP routes of the latent canvas: the map of a run's codes, its decoder, its images. What moves is in the browser.
+
+Answers that follow from weights carry their version in the address and may be kept for ever; a second visit asks for
+the head of the map alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from torch.nn.functional import adaptive_avg_pool2d
+
+from vae_core.latents import Cloud, Projection, cloud, project
+from vae_core.latents.cache import newest_weights
+from vae_core.latents.prepare import progress, start
+from vae_core.onnx_export import decoder_bytes
+from vae_core.opened import Opened
+from vae_core.runs import Run, RunStore
+from vae_core.spec import InputError, Split
+from vae_core.vae import VAE
+
+EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
+NEVER = {"Cache-Control": "no-store"}
+PAIRED = 4  # dimensions whose pairs are offered as maps
+SHEET, ACROSS, LARGEST = 1000, 40, 32  # tiles of a sheet, and side of a tile in pixels
+NO_LABEL = 255
+SLOW = ("umap",)
+PARTS = {"places": ("points", "kl", "reconstruction", "label"), "means": ("mean",), "spreads": ("logvar",)}
+Asked = tuple[Run, int | None, str, str, dict[str, int]]
+
+
+def routes() -> list[BaseRoute]:
+    """What the canvas asks for."""
+    base = "/api/runs/{run}"
+    return [
+        Route(f"{base}/map", _told(head)),
+        Route(f"{base}/map.bin", _told(columns)),
+        Route(f"{base}/decoder.onnx", _told(decoder)),
+        Route(f"{base}/tiles/{{split}}/{{sheet:int}}.png", _told(tiles)),
+        Route(f"{base}/decode", _body(decode), methods=["POST"]),
+        Route(f"{base}/encode", _body(encode), methods=["POST"]),
+    ]
+
+
+def head(request: Request) -> Response:
+    """What the canvas needs to know of a map; or how far it is, if it takes long."""
+    run, step, split, method, parameters = asked = _asked(request)
+    if method in SLOW:
+        told = progress(run, step, split, method, **parameters)
+        if told["state"] == "absent":
+            start(run, step, split, method, **parameters)
+            told = {"state": "working", "share": None, "message": "Starting"}
+        if told["state"] != "ready":
+            return JSONResponse(told, headers=NEVER)
+    seen, map_ = _map(asked)
+    query = f"step={seen.step}&split={split}&method={request.query_params.get('method') or ''}"
+    query += f"&axes={request.query_params.get('axes', '')}&v={_version(run, seen.step)}"
+    return JSONResponse(_describe(run, seen, map_, query), headers=NEVER)
+
+
+def columns(request: Request) -> Response:
+    """Numbers of every example, one column after another: those of the part that is asked for."""
+    seen, map_ = _map(_asked(request))
+    asked = PARTS.get(request.query_params.get("part", ""), ())
+    body = b"".join(part.tobytes() for name, _, part in _columns(seen, map_) if name in asked)
+    return Response(body, media_type="application/octet-stream", headers=EVER)
+
+
+def decoder(request: Request) -> Response:
+    """The decoder as ONNX."""
+    run, step, *_ = _asked(request)
+    opened = Opened.of(run)
+    given = opened.decoder if opened else None
+    return Response(given.read_bytes() if given else decoder_bytes(run, step), headers=EVER)
+
+
+def tiles(request: Request) -> Response:
+    """A sheet of a thousand small images, forty in a row."""
+    run = RunStore.default()[request.path_params["run"]]
+    split, sheet = request.path_params["split"], request.path_params["sheet"]
+    images = _images(run, split).images[SHEET * sheet : SHEET * (sheet + 1)]
+    if not len(images):
+        raise InputError(f"there is no sheet {sheet} of {split}", run.name)
+    return Response(_sheet(images.float() / _images(run, split).top), media_type="image/png", headers=EVER)
+
+
+def decode(request: Request, body: bytes) -> Response:
+    """E[x|z] of the codes in the body, float32 both ways: for a browser that cannot run the decoder itself."""
+    run, step, *_ = _asked(request)
+    vae = _model(run, step)
+    codes = torch.from_numpy(np.frombuffer(body, "<f4").copy()).reshape(-1, vae.latent)
+    if len(codes) > 256 or not bool(codes.isfinite().all()):
+        raise InputError("those are no codes", run.name, limit="at most 256 of finite numbers")
+    with torch.no_grad():
+        return Response(vae.picture(codes).numpy().astype("<f4").tobytes(), headers=NEVER)
+
+
+def encode(request: Request, body: bytes) -> Response:
+    """q(z|x) of the image in the body: uint8 [c, h, w], 0 to 255."""
+    run, step, *_ = _asked(request)
+    shape = run.config.dataset.shape
+    if len(body) != shape.pixels:
+        raise InputError("the image has another size", run.name, limit=f"{shape.pixels} bytes are wanted")
+    pixels = np.frombuffer(body, np.uint8).reshape(1, shape.channels, shape.height, shape.width)
+    image = torch.from_numpy(np.round(pixels * (shape.top / 255)).astype(np.uint8))
+    vae = _model(run, step)
+    with torch.no_grad():
+        q = vae.encode(vae.prepare(image, torch.Generator().manual_seed(0)))
+    return JSONResponse({"mean": q.mean[0].tolist(), "sigma": q.std[0].tolist()}, headers=NEVER)
+
+
+def _told(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """What cannot be done is one sentence."""
+
+    def guarded(request: Request) -> Response:
+        try:
+            return answer(request)
+        except InputError as error:
+            return JSONResponse({"error": str(error)}, 404, NEVER)
+
+    return guarded
+
+
+def _body(answer: Callable[[Request, bytes], Response]) -> Callable[[Request], Any]:
+    async def read(request: Request) -> Response:
+        body = await request.body()
+        return _told(lambda asked: answer(asked, body))(request)
+
+    return read
+
+
+def _asked(request: Request) -> Asked:
+    """The run and the map that a request names; without a method the one that fits the run."""
+    run = RunStore.default()[request.path_params["run"]]
+    query = request.query_params
+    step = int(query["step"]) if query.get("step", "").isdecimal() else None
+    split = query.get("split") or "test"
+    latent = run.config.latent
+    method = query.get("method") or ("axes" if latent == 2 else "pca")
+    if method == "axes":
+        i, j = (int(part) if part.isdecimal() else -1 for part in (query.get("axes") or "0,1").partition(",")[::2])
+        return run, step, split, method, {"i": i, "j": j}
+    if method == "pca" and step is not None and step < newest_weights(run, None)[0]:
+        return run, step, split, "aligned", {}
+    return run, step, split, method, {}
+
+
+def _map(asked: Asked) -> tuple[Cloud, Projection]:
+    run, step, split, method, parameters = asked
+    return cloud(run, step, split), project(run, step, split, method, **parameters)
+
+
+def _columns(seen: Cloud, map_: Projection) -> list[tuple[str, str, np.ndarray]]:
+    labels = np.full(len(seen), NO_LABEL) if seen.labels is None else np.minimum(seen.labels, NO_LABEL)
+    parts = [
+        ("points", "f4", map_.points), ("kl", "f4", seen.kl.sum(1)), ("reconstruction", "f4", seen.reconstruction),
+        ("label", "u1", labels), ("mean", "f4", seen.mean), ("logvar", "f2", seen.logvar),
+    ]  # fmt: skip
+    return [(name, kind, np.ascontiguousarray(part, "<" + kind)) for name, kind, part in parts]
+
+
+def _describe(run: Run, seen: Cloud, map_: Projection, query: str) -> dict[str, Any]:
+    config, shape = run.config, run.config.dataset.shape
+    method = "pca" if map_.method == "aligned" else map_.method
+    names = _classes(run)
+    counts = [] if seen.labels is None else np.bincount(seen.labels, minlength=len(names)).tolist()
+    latent = seen.latent
+    told = {
+        "state": "ready", "name": run.name, "step": seen.step, "steps": sorted(run.snapshots()) or [seen.step],
+        "split": seen.split, "count": len(seen), "latent": latent, "method": method,
+        "methods": _methods(seen, map_), "linear": map_.components is not None,
+        "components": None if map_.components is None else map_.components.tolist(),
+        "centre": None if map_.centre is None else map_.centre.tolist(),
+        "axes": _axes(map_), "base": seen.mean.mean(0).tolist() if method != "axes" else [0.0] * latent,
+        "kl": seen.kl_per_dimension.tolist(), "order": seen.order.tolist(), "active": seen.active.tolist(),
+        "reach": np.abs(seen.mean).max(0).tolist(), "classes": [[index, name] for index, name in enumerate(names)],
+        "counts": counts, "measures": _measures(seen),
+        "shape": {"channels": shape.channels, "height": shape.height, "width": shape.width},
+        "columns": _offsets(seen, map_), "data": f"/api/runs/{run.name}/map.bin?{query}",
+        "decoder": f"/api/runs/{run.name}/decoder.onnx?{query}" if _decodes(run) else None,
+        "encodes": _encodes(run), "tiles": _tiles(run, seen.split) if _has_images(run, seen.split) else None,
+        "grey": config.dataset.shape.channels == 1,
+    }  # fmt: skip
+    return json.loads(json.dumps(told, default=float))
+
+
+def _offsets(seen: Cloud, map_: Projection) -> list[dict[str, Any]]:
+    """Which part each column is in, and where it begins there: the widest numbers come first, so all stand aligned.
+
+    Parts are files of their own, small enough for a browser's cache.
+    """
+    found, ends = [], dict.fromkeys(PARTS, 0)
+    for name, kind, part in _columns(seen, map_):
+        where = next(file for file, names in PARTS.items() if name in names)
+        found.append({"name": name, "type": kind, "part": where, "offset": ends[where], "length": part.size})
+        ends[where] += part.nbytes
+    return found
+
+
+def _methods(seen: Cloud, map_: Projection) -> list[tuple[str, str]]:
+    """The maps that are offered; the one that is shown says how much of the variance it holds."""
+    share = "" if map_.share is None or map_.method == "axes" else f", {100 * map_.share.sum():.0f} % of the variance"
+    pairs = combinations(sorted(seen.order[:PAIRED].tolist()), 2)
+    planes = [(f"axes:{i},{j}", f"z{i + 1} and z{j + 1}") for i, j in pairs]
+    return [*planes[: 1 if seen.latent == 2 else None], ("pca", f"PCA{share}"), ("umap", "UMAP")]
+
+
+def _axes(map_: Projection) -> str:
+    if map_.method != "axes" or map_.components is None:
+        return ""
+    return ",".join(str(int(row.argmax())) for row in map_.components)
+
+
+def _measures(seen: Cloud) -> list[str]:
+    known = bool(np.isfinite(seen.reconstruction).all())
+    return ["label"] * (seen.labels is not None) + ["kl"] + ["reconstruction"] * known + ["norm", "sigma"]
+
+
+def _tiles(run: Run, split: str) -> dict[str, Any]:
+    shape = run.config.dataset.shape
+    width, height = min(LARGEST, shape.width), min(LARGEST, shape.height)
+    url = f"/api/runs/{run.name}/tiles/{split}/SHEET.png?v={int(run.created)}"
+    return {"url": url, "across": ACROSS, "sheet": SHEET, "width": width, "height": height, "channels": shape.channels}
+
+
+def _sheet(images: torch.Tensor) -> bytes:
+    """Images [n, c, h, w] from 0 to 1 as one PNG."""
+    height, width = min(LARGEST, images.shape[2]), min(LARGEST, images.shape[3])
+    small = adaptive_avg_pool2d(images, (height, width)) if images.shape[2:] != (height, width) else images
+    rows = math.ceil(len(small) / ACROSS)
+    padded = torch.cat([small, torch.zeros(rows * ACROSS - len(small), *small.shape[1:])])
+    grid = padded.reshape(rows, ACROSS, -1, height, width).permute(0, 3, 1, 4, 2)
+    pixels = (255 * grid.reshape(rows * height, ACROSS * width, -1)).round().to(torch.uint8).numpy()
+    out = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(out, "PNG", compress_level=6)
+    return out.getvalue()
+
+
+def _images(run: Run, split: str) -> Split:
+    opened = Opened.of(run)
+    if opened is None:
+        return run.config.dataset.load()[split == "test"]
+    images = opened.images()
+    if images is None:
+        raise InputError("this model came without images", run.name)
+    return Split(images)
+
+
+def _has_images(run: Run, split: str) -> bool:
+    try:
+        return len(_images(run, split)) > 0
+    except InputError:
+        return False
+
+
+def _classes(run: Run) -> tuple[str, ...]:
+    opened = Opened.of(run)
+    return opened.classes() if opened else run.config.dataset.classes
+
+
+def _decodes(run: Run) -> bool:
+    opened = Opened.of(run)
+    return opened is None or opened.decoder is not None
+
+
+def _encodes(run: Run) -> bool:
+    opened = Opened.of(run)
+    return opened is None or opened.encoder is not None
+
+
+def _version(run: Run, step: int) -> str:
+    at, weights = newest_weights(run, step)
+    info = weights.stat()
+    return hashlib.sha256(f"{run.created} {at} {info.st_size} {info.st_mtime_ns}".encode()).hexdigest()[:12]
+
+
+def _model(run: Run, step: int | None) -> VAE:
+    at, weights = newest_weights(run, step)
+    return _loaded(str(run.path), at, weights.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _loaded(path: str, step: int, written: int) -> VAE:
+    return Run(Path(path)).model(step)[1]

@@ -1,0 +1,46 @@
+// The decoder's own picture of the map: a grid of codes at the prior's quantiles, decoded once and laid under the points.
+
+import { quantile } from "./geometry.mjs";
+import { paint } from "./picture.mjs";
+
+const SIDE = 15;
+const AT_ONCE = 45; // codes decoded in one go, so that the page goes on breathing
+
+const steps = Array.from({ length: SIDE }, (_, index) => quantile((index + 0.5) / SIDE));
+
+/** The grid's picture, tile by tile as it is decoded: a canvas, and the box [x0, y0, x1, y1] of the map that it covers. */
+export async function decodeManifold(cloud, base, decoder, shape, theme, told) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: SIDE * shape.width, height: SIDE * shape.height });
+  const context = canvas.getContext("2d");
+  const [x0, y0] = cloud.place(new Float32Array(cloud.latent));
+  const places = steps.flatMap((up, row) => steps.map((along, column) => [x0 + along, y0 - up, column, row]));
+  const pixels = shape.channels * shape.width * shape.height;
+  for (let start = 0; start < places.length; start += AT_ONCE) {
+    const some = places.slice(start, start + AT_ONCE);
+    const codes = Float32Array.from(some.flatMap(([x, y]) => [...cloud.lift([x, y], base)]));
+    const decoded = await decoder.decode(codes, cloud.latent);
+    some.forEach(([, , column, row], index) => paint(context, decoded, shape, theme, [column * shape.width, row * shape.height], index * pixels));
+    if (!told()) return null;
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return { canvas, steps, centre: [x0, y0] };
+}
+
+/** Lays the grid under the points, each tile where its code stands. */
+export function drawManifold(context, manifold, view, shape, ratio) {
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, view.width, view.height);
+  if (!manifold) return;
+  context.imageSmoothingEnabled = shape.height > 16;
+  const edges = steps.map((value, index) => (index ? (value + steps[index - 1]) / 2 : 2 * value - (steps[1] + value) / 2));
+  edges.push(-edges[0]);
+  const across = edges.map((edge) => view.pixel([manifold.centre[0] + edge, 0])[0]);
+  const down = edges.map((edge) => view.pixel([0, manifold.centre[1] - edge])[1]);
+  for (let row = 0; row < SIDE; row += 1) {
+    for (let column = 0; column < SIDE; column += 1) {
+      const [x, y] = [across[column], down[row]];
+      context.drawImage(manifold.canvas, column * shape.width, row * shape.height, shape.width, shape.height,
+        x, y, across[column + 1] - x, down[row + 1] - y);
+    }
+  }
+}

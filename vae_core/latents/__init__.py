@@ -1,0 +1,29 @@
+"""Latents: where a model puts its images, maps of that place, and walks through it."""
+
+from vae_core.latents.clouds import Cloud as Cloud
+from vae_core.latents.clouds import cloud as cloud
+from vae_core.latents.clouds import encode_split as encode_split
+from vae_core.latents.density import Histograms as Histograms
+from vae_core.latents.density import aggregate_log_density as aggregate_log_density
+from vae_core.latents.density import histograms as histograms
+from vae_core.latents.layout import umap as umap
+from vae_core.latents.paths import attribute as attribute
+from vae_core.latents.paths import lerp as lerp
+from vae_core.latents.paths import path_length as path_length
+from vae_core.latents.paths import shell as shell
+from vae_core.latents.paths import slerp as slerp
+from vae_core.latents.paths import traverse as traverse
+from vae_core.latents.prepare import Report as Report
+from vae_core.latents.prepare import prepare as prepare
+from vae_core.latents.prepare import progress as progress
+from vae_core.latents.prepare import project as project
+from vae_core.latents.prepare import ready as ready
+from vae_core.latents.prepare import start as start
+from vae_core.latents.projections import Projection as Projection
+from vae_core.latents.projections import aligned as aligned
+from vae_core.latents.projections import axes as axes
+from vae_core.latents.projections import pca as pca
+from vae_core.latents.selection import Summary as Summary
+from vae_core.latents.selection import inside as inside
+from vae_core.latents.selection import nearest as nearest
+from vae_core.latents.selection import summarise as summarise
