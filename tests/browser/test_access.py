@@ -121,6 +121,24 @@ def test_a_living_run_has_no_fault(tall: Page, server: Server, theme: Theme) -> 
     assert not found
 
 
+@pytest.mark.parametrize("path", ["/latent?run=digits-z2", "/latent?run=finished"])
+def test_the_map_has_no_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
+    open_page(tall, server, path)
+    tall.wait_for_selector('[data-testid="latent-canvas"][data-ready="1"]', timeout=60_000)
+    for fold in tall.locator(".lc-fold summary").all():
+        fold.click()
+    tall.get_by_role("button", name="Box", exact=True).click()
+    found = tall.locator('[data-testid="latent-surface"]').bounding_box()
+    assert found is not None
+    tall.mouse.move(found["x"] + 100, found["y"] + 50)
+    tall.mouse.down()
+    tall.mouse.move(found["x"] + 500, found["y"] + 400, steps=4)
+    tall.mouse.up()
+    tall.wait_for_timeout(1000)
+    assert in_theme(tall, theme)
+    assert not faults(tall)
+
+
 @pytest.mark.parametrize("path", ["/stage?run=finished", "/stage?run=mnist-annealed", PAIR])
 def test_the_stage_has_no_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
     tall.set_viewport_size({"width": 1920, "height": 1080})

@@ -294,3 +294,19 @@ def test_the_page_of_the_map(page: Page, server: Server, witness: Witness) -> No
     page.wait_for_url("**method=pca**")
     assert not witness.complaints
     assert not witness.foreign
+
+
+def test_the_aggregate_posterior_is_drawn_as_it_is(sheet: Page) -> None:
+    mount(sheet, "digits-annealed")
+    sheet.get_by_text("Prior and posterior").click()
+    sheet.wait_for_timeout(800)
+    assert sheet.locator(".lc-density").count() == 10
+    drawn = sheet.evaluate("""async () => {
+        const { aggregate } = await import(new URL("/files/latent/prior.mjs", location.origin));
+        return [...aggregate(window.mounted.canvas.cloud, 3, [-1, 0, 0.5, 2])];
+    }""")
+    seen = cloud(Run(ASSETS / "digits-annealed"))
+    mean, sigma = seen.mean[:, 3].astype(float), np.exp(seen.logvar[:, 3].astype(float) / 2)
+    grid = np.array([-1, 0, 0.5, 2])[:, None]
+    wanted = (np.exp(-(((grid - mean) / sigma) ** 2) / 2) / (sigma * np.sqrt(2 * np.pi))).mean(1)
+    assert drawn == pytest.approx(wanted, rel=5e-3)  # ln σ² comes in half precision

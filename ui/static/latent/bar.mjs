@@ -65,6 +65,7 @@ export function createScrubber(parent, map) {
 export function createBar(root, map) {
   const bar = node(root, "div", "lc-bar");
   const method = select(bar, "map", (value) => map.go(value.startsWith("axes") ? { method: "axes", axes: value.slice(5) } : { method: value }));
+  const split = select(bar, "images", (value) => map.go({ split: value }));
   const colour = select(bar, "colour", (value) => map.paint(value));
   const file = node(bar, "label", "lc-button", "Colour by CSV");
   const input = Object.assign(node(file, "input", "lc-file"), { type: "file", accept: ".csv,.tsv,.txt,text/csv", ariaLabel: "A column of numbers, one for each point" });
@@ -84,6 +85,7 @@ export function createBar(root, map) {
   return {
     write(head) {
       method(head.methods, head.method === "axes" ? `axes:${head.axes}` : head.method);
+      split(head.splits.map((name) => [name, name]), head.split);
       const known = COLOURS.filter(([name]) => head.measures.includes(name));
       colour(map.extra ? [...known, ["extra", map.extra.name]] : known, map.colour);
       decoded.hidden = !head.linear || !head.decoder;

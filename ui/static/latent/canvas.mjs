@@ -15,6 +15,7 @@ import { createGuests } from "./guests.mjs";
 import { decodeManifold, drawManifold } from "./manifold.mjs";
 import { drawOver } from "./overlay.mjs";
 import { createDimensions, createLegend, createPicture, createSelection } from "./panels.mjs";
+import { createPrior } from "./prior.mjs";
 import { createScatter } from "./scatter.mjs";
 import { Tiles } from "./tiles.mjs";
 import { View } from "./view.mjs";
@@ -75,6 +76,7 @@ class Canvas {
     this.legend = createLegend(foot, (label) => this.toggle(label));
     this.scrubber = createScrubber(foot, this);
     this.selection = createSelection(this.root, () => this.select([]), () => this.take());
+    this.writePrior = createPrior(this.root, this);
     listen(this.surface, this);
   }
 
@@ -131,6 +133,7 @@ class Canvas {
     this.settings.onState(this.query);
     this.redraw();
     if (this.backdrop) this.lay();
+    this.writePrior();
   }
 
   fill(name, values) {
@@ -168,7 +171,8 @@ class Canvas {
   decoded(pixels, z, spent, late, error) {
     if (error) return this.picture.fail(error.message);
     const { where, reason } = this.decoder;
-    this.picture.draw(pixels, z, spent, this.shape, this.theme, reason ? `${where} (${reason})` : where);
+    const what = this.cloud.linear ? "" : "the nearest image’s code, for UMAP has no way back: ";
+    this.picture.draw(pixels, z, spent, this.shape, this.theme, [what, reason ? `${where} (${reason})` : where]);
     this.root.dataset.late = late.toFixed(2);
   }
 
@@ -348,6 +352,7 @@ class Canvas {
     this.colourise();
     if (this.z) this.follower?.ask(this.z, performance.now());
     if (this.backdrop) this.lay();
+    this.writePrior();
   }
 
   draw() {

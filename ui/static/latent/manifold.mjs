@@ -38,9 +38,11 @@ export function drawManifold(context, manifold, view, shape, ratio) {
   const down = edges.map((edge) => view.pixel([0, manifold.centre[1] - edge])[1]);
   for (let row = 0; row < SIDE; row += 1) {
     for (let column = 0; column < SIDE; column += 1) {
-      const [x, y] = [across[column], down[row]];
+      const [wide, high] = [across[column + 1] - across[column], down[row + 1] - down[row]];
+      const scale = Math.min(wide / shape.width, high / shape.height);
+      const [width, height] = [scale * shape.width, scale * shape.height];
       context.drawImage(manifold.canvas, column * shape.width, row * shape.height, shape.width, shape.height,
-        x, y, across[column + 1] - x, down[row + 1] - y);
+        across[column] + (wide - width) / 2, down[row] + (high - height) / 2, width, height);
     }
   }
 }

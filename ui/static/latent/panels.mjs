@@ -21,11 +21,11 @@ export function createPicture(side) {
   const near = Array.from({ length: NEIGHBOURS }, () => node(box, "canvas", "lc-tile"));
   return {
     canvas,
-    draw(pixels, z, spent, shape, theme, where) {
+    draw(pixels, z, spent, shape, theme, [what, where]) {
       show(canvas, pixels, shape, theme);
       canvas.style.aspectRatio = `${shape.width} / ${shape.height}`;
       Object.assign(canvas.dataset, { decodes: Number(canvas.dataset.decodes) + 1, decodeMs: spent.toFixed(2), z: JSON.stringify([...z]) });
-      words.textContent = `decoded ${where}, ${spent.toFixed(1)} ms`;
+      words.textContent = `${what}decoded ${where}, ${spent.toFixed(1)} ms`;
     },
     fail(message) {
       words.textContent = message;
