@@ -181,7 +181,8 @@ def _describe(run: Run, seen: Cloud, map_: Projection, query: str) -> dict[str, 
     latent = seen.latent
     told = {
         "state": "ready", "name": run.name, "step": seen.step, "steps": sorted(run.snapshots()) or [seen.step],
-        "split": seen.split, "splits": ["test"] if Opened.of(run) else ["test", "train"], "count": len(seen), "latent": latent, "method": method,
+        "split": seen.split, "splits": ["test"] if Opened.of(run) else ["test", "train"],
+        "count": len(seen), "latent": latent, "method": method,
         "methods": _methods(seen, map_), "linear": map_.components is not None,
         "components": None if map_.components is None else map_.components.tolist(),
         "centre": None if map_.centre is None else map_.centre.tolist(),

@@ -12,6 +12,7 @@ function select(parent, name, onChange) {
   const element = Object.assign(node(box, "select"), { ariaLabel: name });
   element.addEventListener("change", () => onChange(element.value));
   return (options, value) => {
+    box.hidden = options.length < 2;
     element.replaceChildren(...options.map(([key, words]) => new Option(words, key)));
     element.value = value;
   };

@@ -117,6 +117,7 @@ class Canvas {
     if (!alike) this.select([]);
     this.classes = cloud.label ? centroids(cloud.points, cloud.label).map(([label, place]) => [label, this.names.get(label) ?? String(label), place]) : [];
     this.dimensions.build({ order: head.order, kl: head.kl, active: head.active, reach: head.reach });
+    if (this.colour !== "extra" && !head.measures.includes(this.colour)) [this.colour] = head.measures;
     this.bar.write(head);
     this.scrubber(head);
     this.guests.show(head.encodes);
