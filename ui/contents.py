@@ -36,6 +36,7 @@ CONTENTS = (
         "Map", "latent", "Map", "Move over the map of the codes: the decoder follows the pointer.",
         door="Touch the latent space",
     ),
+    Entry("Map", "walk", "Walk", "Go from one image to another: the path may be smooth, but is it plausible?"),
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from ui.parts import one_line, page, plain, safe, state_mark, thumb, told
 from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
+from vae_core.config import OpenedConfig
 from vae_core.runs import LIVE, Run, requeue
 from vae_core.schedules import Constant
 
@@ -38,6 +39,8 @@ def run_bar(run: Run, *, batches: bool = True) -> bool:
 
 def _identity(row: Summary) -> str:
     """Thumb, title, data, seed and state. The figure shows a living run's step; the bar, that of one that has ended."""
+    if isinstance(row.config, OpenedConfig):  # it was not trained here: it has no seed, and took no steps
+        return f'<div class="fr-run">{thumb(row)}<h1>{plain(row.title)}</h1><span class="fr-about">opened</span></div>'
     steps = "" if row.state in LIVE else f' <span class="fr-muted">{row.step:,} / {row.config.steps:,}</span>'
     about = f'<span class="fr-about fr-muted">{plain(row.config.dataset.title)} · seed {row.config.seed}</span>'
     return f'<div class="fr-run">{thumb(row)}<h1>{plain(row.title)}</h1>{about}{state_mark(row)}{steps}</div>'

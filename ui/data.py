@@ -39,7 +39,7 @@ class Summary:
     @property
     def measured(self) -> bool:
         """Whether there are numbers to show."""
-        return math.isfinite(self.elbo)
+        return math.isfinite(self.kl)
 
     @property
     def frame(self) -> str:

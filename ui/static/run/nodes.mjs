@@ -3,7 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A new HTML element at the end of its parent. */
-export function node(parent, tag, className, text = "") {
+export function node(parent, tag, className = "", text = "") {
   const element = document.createElement(tag);
   element.className = className;
   element.textContent = text;
