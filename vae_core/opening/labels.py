@@ -18,7 +18,7 @@ from vae_core.spec import InputError
 LARGEST = 50 * 2**20
 MOST_CLASSES = 1000
 LONGEST_NAME = 80
-HEADS = ("label", "labels", "class", "target", "y")
+HEADINGS = ("label", "labels", "class", "target", "y")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def read_csv(path: Path, count: int) -> Labels:
 def _column(rows: list[list[str]], count: int, where: str) -> tuple[int, int]:
     """The place of the labels in a line, and how many lines are heads."""
     heads = [cell.strip().casefold() for cell in rows[0]]
-    named = next((name for name in HEADS if name in heads), None)
+    named = next((name for name in HEADINGS if name in heads), None)
     if named:
         return heads.index(named), 1
     if len(heads) > 1:
