@@ -254,7 +254,7 @@ def test_the_keyboard_walks_and_goes_from_tab_to_tab(sheet: Page) -> None:
     assert float(sheet.locator(WALK).get_attribute("data-share") or 0) == pytest.approx(0.51)
     sheet.keyboard.press("End")
     assert sheet.locator(WALK).get_attribute("data-share") == "1"
-    assert slider.get_attribute("aria-valuetext") == "100 % of the way"
+    expect(slider).to_have_attribute("aria-valuetext", "100 % of the way")  # written with the next frame
     sheet.get_by_role("tab", name="From image to image").focus()
     sheet.keyboard.press("ArrowRight")
     assert sheet.locator(WALK).get_attribute("data-view") == "dimensions"
