@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.data import Summary, config_of, store, summaries, summary
+from ui.data import Summary, config_of, pick_run, store, summaries, summary
 from ui.host import ensure_engine
 from ui.labels import HOME, RUN, name_dialog, star_button, trash
-from ui.parts import one_line, page, plain, safe, state_mark, thumb, told
+from ui.parts import one_line, page, plain, safe, sibling_row, state_mark, thumb, told
 from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
@@ -16,6 +16,23 @@ from vae_core.runs import LIVE, Run, requeue
 from vae_core.schedules import Constant
 
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
+
+
+def open_run(name: str, *, batches: bool = True) -> tuple[Run, bool]:
+    """The run that a page of this name is about, under its siblings and its bar; ends the page where there is none.
+
+    Returns also whether training batches are drawn.
+    """
+    run = None
+    with told():
+        run = pick_run()
+    if run is None:
+        st.page_link(page("train"), label="Train a VAE")
+        st.stop()
+    st.query_params["run"] = run.name
+    with st.container(horizontal=True, vertical_alignment="center", key="run-page"):
+        sibling_row(name)
+        return run, run_bar(run, batches=batches)
 
 
 def run_bar(run: Run, *, batches: bool = True) -> bool:
