@@ -16,7 +16,7 @@ from tests.run_helpers import tiny
 from ui import share
 from ui.contents import CONTENTS
 from ui.ways import advice
-from vae_core.exports import to_csv
+from vae_core.exports import csv_text, to_csv
 from vae_core.presets import PRESETS, preset
 from vae_core.runs import ASSETS, Run, RunStore
 from vae_core.schedules import Constant, Warmup
@@ -173,7 +173,7 @@ def test_the_table_of_numbers_is_that_of_the_command_line(store: RunStore, tmp_p
     run = store.create(tiny(), "mine")
     train(str(run.path))
     to_csv(run, tmp_path / "rows.csv")
-    assert share.csv(run) == (tmp_path / "rows.csv").read_bytes()
+    assert csv_text(run).encode() == (tmp_path / "rows.csv").read_bytes()
     assert "take-csv-mine" in [offer.key for offer in open_page("watch", run="mine").download_button]
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit, urlunsplit
 
 import segno
 import streamlit as st
 
 from ui.contents import CONTENTS
-from vae_core.exports import to_csv
+from vae_core.exports import csv_text
 from vae_core.runs import Run
 from vae_core.viewer import document
 
@@ -42,20 +40,13 @@ def share(run: Run) -> None:
 def downloads(run: Run) -> None:
     """The files that a run can be taken away as."""
     st.download_button(
-        "Numbers as CSV", lambda: csv(run), f"{run.name}.csv", "text/csv", on_click="ignore", key=f"take-csv-{run.name}"
-    )
+        "Numbers as CSV", lambda: csv_text(run).encode(), f"{run.name}.csv", "text/csv",
+        on_click="ignore", key=f"take-csv-{run.name}",
+    )  # fmt: skip
     st.download_button(
         "Replay as one HTML file", lambda: document([run]).encode(), f"{run.name}.html", "text/html",
         on_click="ignore", key=f"take-html-{run.name}", help="Opens in any browser, without this app or a network.",
     )  # fmt: skip
-
-
-def csv(run: Run) -> bytes:
-    """All rows of a run as one table."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.csv"
-        to_csv(run, path)
-        return path.read_bytes()
 
 
 def qr(link: str) -> str:

@@ -29,18 +29,24 @@ def columns(row: Record) -> dict[str, Any]:
     return flat
 
 
-def to_csv(run: Run, path: Path) -> None:
-    """All rows of both splits as one table, nats per image."""
+def csv_text(run: Run) -> str:
+    """All rows of both splits as one table with a line of names, nats per image."""
     rows = [columns(row) for row in run.rows()]
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="")
     writer.writeheader()
     writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_csv(run: Run, path: Path) -> None:
+    """The table of `csv_text` as a file."""
+    text = csv_text(run)
     with explained(path):
         if not path.name or path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
-        atomic_write(path, text.getvalue().encode())
+        atomic_write(path, text.encode())
 
 
 def to_tensorboard(run: Run, path: Path) -> None:
