@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,44 +40,60 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     store = Parser(add_help=False)
     store.add_argument("--runs", type=Path, metavar="DIR", help="the store (default: VAE_RUNS, else runs/)")
-
-    def command(name: str, summary: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, parents=[store], help=summary, description=summary)
-
-    train = command("train", "train a new run in this process, at full speed")
-    train.add_argument("--preset", metavar="NAME")
-    train.add_argument("--config", type=Path, metavar="FILE.json")
-    train.add_argument("--set", action="append", default=[], dest="settings", metavar="PATH=VALUE")
-    train.add_argument("--name", help="the run's name (default: the preset's or the data's)")
-    command("resume", "go on with a run in this process").add_argument("run", metavar="RUN")
-    command("stop", "ask a run to stop; it can be resumed").add_argument("run", metavar="RUN")
-    command("list", "the runs of the store").add_argument("--json", action="store_true")
-    add = command("add", "copy a run's directory, or a zip of one, into the store")
-    add.add_argument("path", type=Path, metavar="PATH")
-    _add_open(command("open", "look into a model that was trained elsewhere; its files stay on this computer"))
-    engine = command("engine", "train queued runs")
-    engine.add_argument("--slots", type=int, default=1, metavar="N")
-    engine.add_argument("--once", action="store_true", help="end when the queue is empty")
-    evaluate = command("evaluate", "the numbers of a run's model, in nats per image")
-    evaluate.add_argument("run", metavar="RUN")
-    evaluate.add_argument("--split", choices=("test", "train"), default="test")
-    evaluate.add_argument("--samples", type=_positive, default=100, metavar="K", help="importance samples an image")
-    evaluate.add_argument("--images", type=_positive, default=500, metavar="N", help="images for the NLL")
-    evaluate.add_argument("--json", action="store_true")
-    export = command("export", "a run's numbers or networks for other tools, or one run or two as a page")
-    export.add_argument("run", metavar="RUN", nargs="+", help="one run; two for html")
-    export.add_argument("--to", choices=("csv", "tensorboard", "html", "onnx"), required=True)
-    export.add_argument("--out", type=Path, required=True, metavar="PATH")
-    export.add_argument("--step", type=_step, metavar="N", help="for onnx: after N updates (default: the newest)")
-    fetch = command("fetch", "download a data set")
-    fetch.add_argument("dataset", choices=("mnist", "fashion-mnist"))
-    serve = command("serve", "start the app and open the browser")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8501)
+    for name, (summary, add_options) in COMMANDS.items():
+        add_options(commands.add_parser(name, parents=[store], help=summary, description=summary))
     return top
 
 
-def _add_open(own: argparse.ArgumentParser) -> None:
+def _train(own: argparse.ArgumentParser) -> None:
+    own.add_argument("--preset", metavar="NAME")
+    own.add_argument("--config", type=Path, metavar="FILE.json")
+    own.add_argument("--set", action="append", default=[], dest="settings", metavar="PATH=VALUE")
+    own.add_argument("--name", help="the run's name (default: the preset's or the data's)")
+
+
+def _run(own: argparse.ArgumentParser) -> None:
+    own.add_argument("run", metavar="RUN")
+
+
+def _list(own: argparse.ArgumentParser) -> None:
+    own.add_argument("--json", action="store_true")
+
+
+def _add(own: argparse.ArgumentParser) -> None:
+    own.add_argument("path", type=Path, metavar="PATH")
+
+
+def _engine(own: argparse.ArgumentParser) -> None:
+    own.add_argument("--slots", type=int, default=1, metavar="N")
+    own.add_argument("--once", action="store_true", help="end when the queue is empty")
+
+
+def _evaluate(own: argparse.ArgumentParser) -> None:
+    own.add_argument("run", metavar="RUN")
+    own.add_argument("--split", choices=("test", "train"), default="test")
+    own.add_argument("--samples", type=_positive, default=100, metavar="K", help="importance samples an image")
+    own.add_argument("--images", type=_positive, default=500, metavar="N", help="images for the NLL")
+    own.add_argument("--json", action="store_true")
+
+
+def _export(own: argparse.ArgumentParser) -> None:
+    own.add_argument("run", metavar="RUN", nargs="+", help="one run; two for html")
+    own.add_argument("--to", choices=("csv", "tensorboard", "html", "onnx"), required=True)
+    own.add_argument("--out", type=Path, required=True, metavar="PATH")
+    own.add_argument("--step", type=_step, metavar="N", help="for onnx: after N updates (default: the newest)")
+
+
+def _fetch(own: argparse.ArgumentParser) -> None:
+    own.add_argument("dataset", choices=("mnist", "fashion-mnist"))
+
+
+def _serve(own: argparse.ArgumentParser) -> None:
+    own.add_argument("--host", default="127.0.0.1")
+    own.add_argument("--port", type=int, default=8501)
+
+
+def _open(own: argparse.ArgumentParser) -> None:
     own.add_argument("name", metavar="NAME", help="the run's name")
     own.add_argument("--latents", type=Path, required=True, metavar="FILE.npz", help="mean, and logvar or sigma [n, d]")
     own.add_argument("--decoder", type=Path, metavar="FILE.onnx")
@@ -99,3 +116,18 @@ def _step(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "train": ("train a new run in this process, at full speed", _train),
+    "resume": ("go on with a run in this process", _run),
+    "stop": ("ask a run to stop; it can be resumed", _run),
+    "list": ("the runs of the store", _list),
+    "add": ("copy a run's directory, or a zip of one, into the store", _add),
+    "open": ("look into a model that was trained elsewhere; its files stay on this computer", _open),
+    "engine": ("train queued runs", _engine),
+    "evaluate": ("the numbers of a run's model, in nats per image", _evaluate),
+    "export": ("a run's numbers or networks for other tools, or one run or two as a page", _export),
+    "fetch": ("download a data set", _fetch),
+    "serve": ("start the app and open the browser", _serve),
+}
