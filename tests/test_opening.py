@@ -20,13 +20,14 @@ from tests.run_helpers import call
 from ui.data import summary
 from ui.opening import SENTENCE
 from vae_core.branching import branch
+from vae_core.cli import main
 from vae_core.cli.parser import joined, parser
 from vae_core.config import OpenedConfig
 from vae_core.diagnostics import EVALUATION_SEED
 from vae_core.evaluation import evaluate
 from vae_core.imports import add
 from vae_core.likelihoods import Bernoulli, Gaussian
-from vae_core.opened import Opened
+from vae_core.opened import Opened, split_of
 from vae_core.opening.asking import CHOICES, Question
 from vae_core.opening.door import Files, open_model
 from vae_core.opening.recipe import ENCODER, LINES
@@ -80,7 +81,7 @@ def test_codes_alone_are_enough(own: Own, store: RunStore) -> None:
     assert summary(run).picture == ""
     opened = reader(run)
     torch.testing.assert_close(opened.posterior().std, torch.from_numpy(own.sigma))
-    assert (opened.images(), opened.labels(), opened.classes(), opened.split()) == (None, None, (), None)
+    assert (opened.images(), opened.labels(), opened.classes(), opened.has_images) == (None, None, (), False)
     assert (opened.decoder, opened.encoder) == (None, None)
     with pytest.raises(InputError, match="came without a decoder; open it again with its decoder"):
         run.model()[1].picture(torch.zeros(1, 3))
@@ -163,14 +164,26 @@ def test_a_bernoulli_of_black_and_white_images_is_a_likelihood(
     assert run.rows("test")[0]["elbo"] < 0
 
 
-def test_a_model_with_both_networks_can_be_evaluated(own: Own, store: RunStore) -> None:
+def test_a_model_with_both_networks_can_be_evaluated(own: Own, store: RunStore, capsys) -> None:
     latents = own.latents(mean=own.mean, sigma=np.full_like(own.mean, SIGMA))
     run = open_model(Files(latents, own.decoder(), own.encoder(), own.npy(), likelihood="gaussian:0.1"), store)
-    split = reader(run).split()
-    assert split is not None
-    numbers = evaluate(run.model()[1], split, samples=20, images=30)
+    numbers = evaluate(run.model()[1], split_of(run, "test"), samples=20, images=30)
     assert numbers["elbo"] == pytest.approx(run.rows("test")[0]["elbo"], abs=1)
     assert numbers["nll"] < -numbers["elbo"]
+    assert main(["evaluate", str(run.path), "--samples", "20", "--images", "30", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["nll"] == pytest.approx(numbers["nll"], abs=1e-4)
+    assert (printed["count"], printed["beta_reached"]) == (len(own.mean), None)
+    assert main(["evaluate", str(run.path), "--split", "train"]) == 2
+
+
+def test_what_a_model_came_without_is_said_by_evaluate(own: Own, store: RunStore, capsys) -> None:
+    for files, missing in (
+        (Files(own.latents()), "without images"),
+        (Files(own.latents(), own.decoder(), images=own.npy(), likelihood="gaussian:0.1"), "without an encoder"),
+    ):
+        assert main(["evaluate", str(open_model(files, store).path)]) == 2
+        assert missing in capsys.readouterr().err
 
 
 # How the codes may be written

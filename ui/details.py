@@ -14,6 +14,7 @@ from ui.parts import hint, safe_sentence
 from vae_core.captions import nats
 from vae_core.config import RunConfig
 from vae_core.glossary import Term, term
+from vae_core.opened import Opened
 from vae_core.records import Record, number
 from vae_core.runs import Run
 
@@ -39,13 +40,26 @@ def details(run: Run) -> None:
     with st.expander("Numbers"):
         _numbers(rows, config)
     with st.expander("Settings"):
-        for note in config.notes():
-            st.caption(f":material/info: {safe_sentence(note)}")
+        _notes(run)
         st.code(json.dumps(config.model_dump(mode="json"), indent=1, ensure_ascii=False), language="json")
     with st.expander("Under other loss scales"):
         _scales(config)
     with st.expander("Files"):
         _files(run)
+
+
+def how_it_was_read(run: Run) -> None:
+    """The fold of a model that was trained elsewhere: how its files were taken, and the errors of other readings."""
+    if Opened.of(run):
+        with st.expander("How its files were read"):
+            _notes(run)
+
+
+def _notes(run: Run) -> None:
+    """What is allowed but probably not meant; of an opened model, how its files were read as well."""
+    opened = Opened.of(run)
+    for note in opened.told() if opened else config_of(run).notes():
+        st.caption(f":material/info: {safe_sentence(note)}")
 
 
 def _numbers(rows: dict[str, Record], config: RunConfig) -> None:

@@ -7,10 +7,8 @@ the head of the map alone.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
@@ -18,29 +16,52 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from torch.nn.functional import adaptive_avg_pool2d
 
+from ui.tiles import describe_tiles, sheet
 from vae_core.latents import Cloud, Projection, cloud, project
 from vae_core.latents.cache import newest_weights
 from vae_core.latents.prepare import progress, start
 from vae_core.onnx_export import decoder_bytes
 from vae_core.opened import Opened
 from vae_core.runs import Run, RunStore
-from vae_core.spec import InputError, Split
+from vae_core.spec import InputError
 from vae_core.vae import VAE
 
 EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 NEVER = {"Cache-Control": "no-store"}
 PAIRED = 4  # dimensions whose pairs are offered as maps
-SHEET, ACROSS, LARGEST = 1000, 40, 32  # tiles of a sheet, and side of a tile in pixels
 NO_LABEL = 255
 SLOW = ("umap",)
-PARTS = {"places": ("points", "kl", "reconstruction", "label"), "means": ("mean",), "spreads": ("logvar",)}
 Asked = tuple[Run, int | None, str, str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number, or several, of every example, as the browser reads them."""
+
+    name: str
+    kind: str
+    of: Callable[[Cloud, Projection], np.ndarray]
+
+    def packed(self, seen: Cloud, map_: Projection) -> bytes:
+        """The numbers, in order of the examples."""
+        return np.ascontiguousarray(self.of(seen, map_), "<" + self.kind).tobytes()
+
+
+# Files of their own, small enough for a browser's cache. In each the widest numbers come first: all stand aligned.
+PARTS = {
+    "places": (
+        Column("points", "f4", lambda seen, map_: map_.points),
+        Column("kl", "f4", lambda seen, map_: seen.kl.sum(1)),
+        Column("reconstruction", "f4", lambda seen, map_: seen.reconstruction),
+        Column("label", "u1", lambda seen, map_: _labels(seen)),
+    ),
+    "means": (Column("mean", "f4", lambda seen, map_: seen.mean),),
+    "spreads": (Column("logvar", "f2", lambda seen, map_: seen.logvar),),
+}
 
 
 def routes() -> list[BaseRoute]:
@@ -76,7 +97,7 @@ def columns(request: Request) -> Response:
     """Numbers of every example, one column after another: those of the part that is asked for."""
     seen, map_ = _map(_asked(request))
     asked = PARTS.get(request.query_params.get("part", ""), ())
-    body = b"".join(part.tobytes() for name, _, part in _columns(seen, map_) if name in asked)
+    body = b"".join(column.packed(seen, map_) for column in asked)
     return Response(body, media_type="application/octet-stream", headers=EVER)
 
 
@@ -89,13 +110,11 @@ def decoder(request: Request) -> Response:
 
 
 def tiles(request: Request) -> Response:
-    """A sheet of a thousand small images, forty in a row."""
+    """A sheet of small images."""
     run = RunStore.default()[request.path_params["run"]]
-    split, sheet = request.path_params["split"], request.path_params["sheet"]
-    images = _images(run, split).images[SHEET * sheet : SHEET * (sheet + 1)]
-    if not len(images):
-        raise InputError(f"there is no sheet {sheet} of {split}", run.name)
-    return Response(_sheet(images.float() / _images(run, split).top), media_type="image/png", headers=EVER)
+    return Response(
+        sheet(run, request.path_params["split"], request.path_params["sheet"]), media_type="image/png", headers=EVER
+    )
 
 
 def decode(request: Request, body: bytes) -> Response:
@@ -164,13 +183,8 @@ def _map(asked: Asked) -> tuple[Cloud, Projection]:
     return cloud(run, step, split), project(run, step, split, method, **parameters)
 
 
-def _columns(seen: Cloud, map_: Projection) -> list[tuple[str, str, np.ndarray]]:
-    labels = np.full(len(seen), NO_LABEL) if seen.labels is None else np.minimum(seen.labels, NO_LABEL)
-    parts = [
-        ("points", "f4", map_.points), ("kl", "f4", seen.kl.sum(1)), ("reconstruction", "f4", seen.reconstruction),
-        ("label", "u1", labels), ("mean", "f4", seen.mean), ("logvar", "f2", seen.logvar),
-    ]  # fmt: skip
-    return [(name, kind, np.ascontiguousarray(part, "<" + kind)) for name, kind, part in parts]
+def _labels(seen: Cloud) -> np.ndarray:
+    return np.full(len(seen), NO_LABEL) if seen.labels is None else np.minimum(seen.labels, NO_LABEL)
 
 
 def _describe(run: Run, seen: Cloud, map_: Projection, query: str) -> dict[str, Any]:
@@ -179,7 +193,7 @@ def _describe(run: Run, seen: Cloud, map_: Projection, query: str) -> dict[str, 
     names = _classes(run)
     counts = [] if seen.labels is None else np.bincount(seen.labels, minlength=len(names)).tolist()
     latent = seen.latent
-    told = {
+    return {
         "state": "ready", "name": run.name, "step": seen.step, "steps": sorted(run.snapshots()) or [seen.step],
         "split": seen.split, "splits": ["test"] if Opened.of(run) else ["test", "train"],
         "count": len(seen), "latent": latent, "method": method,
@@ -193,22 +207,20 @@ def _describe(run: Run, seen: Cloud, map_: Projection, query: str) -> dict[str, 
         "shape": {"channels": shape.channels, "height": shape.height, "width": shape.width},
         "columns": _offsets(seen, map_), "data": f"/api/runs/{run.name}/map.bin?{query}",
         "decoder": f"/api/runs/{run.name}/decoder.onnx?{query}" if _decodes(run) else None,
-        "encodes": _encodes(run), "tiles": _tiles(run, seen.split) if _has_images(run, seen.split) else None,
+        "encodes": _encodes(run), "tiles": describe_tiles(run, seen.split),
         "grey": config.dataset.shape.channels == 1,
     }  # fmt: skip
-    return json.loads(json.dumps(told, default=float))
 
 
 def _offsets(seen: Cloud, map_: Projection) -> list[dict[str, Any]]:
-    """Which part each column is in, and where it begins there: the widest numbers come first, so all stand aligned.
-
-    Parts are files of their own, small enough for a browser's cache.
-    """
-    found, ends = [], dict.fromkeys(PARTS, 0)
-    for name, kind, part in _columns(seen, map_):
-        where = next(file for file, names in PARTS.items() if name in names)
-        found.append({"name": name, "type": kind, "part": where, "offset": ends[where], "length": part.size})
-        ends[where] += part.nbytes
+    """Which part each column is in, where it begins there, and how many numbers it has."""
+    found = []
+    for part, columns in PARTS.items():
+        end = 0
+        for column in columns:
+            size = column.of(seen, map_).size
+            found.append({"name": column.name, "type": column.kind, "part": part, "offset": end, "length": size})
+            end += size * np.dtype(column.kind).itemsize
     return found
 
 
@@ -229,43 +241,6 @@ def _axes(map_: Projection) -> str:
 def _measures(seen: Cloud) -> list[str]:
     known = bool(np.isfinite(seen.reconstruction).all())
     return ["label"] * (seen.labels is not None) + ["kl"] + ["reconstruction"] * known + ["norm", "sigma"]
-
-
-def _tiles(run: Run, split: str) -> dict[str, Any]:
-    shape = run.config.dataset.shape
-    width, height = min(LARGEST, shape.width), min(LARGEST, shape.height)
-    url = f"/api/runs/{run.name}/tiles/{split}/SHEET.png?v={int(run.created)}"
-    return {"url": url, "across": ACROSS, "sheet": SHEET, "width": width, "height": height, "channels": shape.channels}
-
-
-def _sheet(images: torch.Tensor) -> bytes:
-    """Images [n, c, h, w] from 0 to 1 as one PNG."""
-    height, width = min(LARGEST, images.shape[2]), min(LARGEST, images.shape[3])
-    small = adaptive_avg_pool2d(images, (height, width)) if images.shape[2:] != (height, width) else images
-    rows = math.ceil(len(small) / ACROSS)
-    padded = torch.cat([small, torch.zeros(rows * ACROSS - len(small), *small.shape[1:])])
-    grid = padded.reshape(rows, ACROSS, -1, height, width).permute(0, 3, 1, 4, 2)
-    pixels = (255 * grid.reshape(rows * height, ACROSS * width, -1)).round().to(torch.uint8).numpy()
-    out = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(out, "PNG", compress_level=6)
-    return out.getvalue()
-
-
-def _images(run: Run, split: str) -> Split:
-    opened = Opened.of(run)
-    if opened is None:
-        return run.config.dataset.load()[split == "test"]
-    images = opened.images()
-    if images is None:
-        raise InputError("this model came without images", run.name)
-    return Split(images)
-
-
-def _has_images(run: Run, split: str) -> bool:
-    try:
-        return len(_images(run, split)) > 0
-    except InputError:
-        return False
 
 
 def _classes(run: Run) -> tuple[str, ...]:

@@ -11,11 +11,9 @@ import streamlit as st
 
 from ui.data import store
 from ui.parts import page, safe_sentence, told
-from vae_core.opened import Opened
 from vae_core.opening.asking import CHOICES, Question
 from vae_core.opening.door import Files, open_model
 from vae_core.opening.recipe import ENCODER, LINES
-from vae_core.runs import Run
 
 SENTENCE = (
     "Your model stays on this computer. We need the decoder as ONNX and the codes as one .npz file; "
@@ -134,9 +132,3 @@ def _saved(file: Any, folder: Path) -> Path:
     path = folder / (re.sub(r"[^A-Za-z0-9._-]", "-", file.name).lstrip(".")[-80:] or "file")
     path.write_bytes(file.getbuffer())
     return path
-
-
-def opened_notes(run: Run) -> list[str]:
-    """How the files of an opened model were read, as sentences for a page; none for another run."""
-    opened = Opened.of(run)
-    return [safe_sentence(sentence) for sentence in opened.told()] if opened else []

@@ -9,6 +9,8 @@ All but the first and the last may be missing.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from vae_core.spec import InputError, Split
 
 LATENTS, IMAGES, LABELS, CARD = "latents.safetensors", "images.safetensors", "labels.json", "card.json"
 AGAIN = "open the model again"
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -61,15 +64,21 @@ class Opened:
             raise InputError("the codes are not those of the run's config", f"{self.name}/{LATENTS}", fix=AGAIN)
         return DiagonalGaussian(tensors["mean"].float(), tensors["logvar"].float())
 
-    def images(self) -> UInt8[Tensor, "n c h w"] | None:
-        """The image of every example, in the order of the codes; None if none were given."""
-        if not (self.folder / IMAGES).is_file():
+    @property
+    def has_images(self) -> bool:
+        """Whether images were given; `images()` is what checks them."""
+        return (self.folder / IMAGES).is_file()
+
+    def images(self, rows: slice = EVERY) -> UInt8[Tensor, "n c h w"] | None:
+        """The image of every example, in the order of the codes, or of some of them; None if none were given."""
+        if not self.has_images:
             return None
-        images = self._tensors(IMAGES).get("images")
-        shape = (self.config.dataset.size, *self.config.dataset.shape[:3])
-        if images is None or images.shape != shape or images.dtype != torch.uint8:
-            raise InputError("the images are not those of the run's config", f"{self.name}/{IMAGES}", fix=AGAIN)
-        return images
+        shape = [self.config.dataset.size, *self.config.dataset.shape[:3]]
+        with self._file(IMAGES) as file:
+            images = file.get_slice("images") if "images" in file.keys() else None  # noqa: SIM118  (not a dict)
+            if images is None or images.get_shape() != shape or images.get_dtype() != "U8":
+                raise InputError("the images are not those of the run's config", f"{self.name}/{IMAGES}", fix=AGAIN)
+            return images[rows].clone()
 
     def labels(self) -> Int64[Tensor, "n"] | None:
         """The class of every example, as a place in `classes()`; None if none were given."""
@@ -79,11 +88,6 @@ class Opened:
     def classes(self) -> tuple[str, ...]:
         """What label 0, 1, … means: a user's text. Empty if there are no labels."""
         return tuple(map(str, self._json(LABELS).get("names", ())))
-
-    def split(self) -> Split | None:
-        """Images and labels together; None without images."""
-        images = self.images()
-        return None if images is None else Split(images, self.labels())
 
     def card(self) -> dict[str, Any]:
         """What was found out on entry: layout, range, likelihood, the measured errors, notes."""
@@ -103,10 +107,15 @@ class Opened:
         return self.config.model(self.folder).eval()
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
+        with self._file(name) as file:
+            return {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118  (not a dict)
+
+    @contextmanager
+    def _file(self, name: str) -> Iterator[Any]:
+        """What is read from it must be cloned: a tensor of safetensors is a window on the file, and keeps it open."""
         try:
             with safetensors.safe_open(self.folder / name, "pt") as file:
-                # Cloned, because a tensor of safetensors is a window on the file, and keeps it open.
-                return {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118  (not a dict)
+                yield file
         except (OSError, safetensors.SafetensorError):
             raise InputError("the file cannot be read", f"{self.name}/{name}", fix=AGAIN) from None
 
@@ -118,6 +127,19 @@ class Opened:
         except (OSError, ValueError, RecursionError):
             raise InputError("the file cannot be read", f"{self.name}/{name}", fix=AGAIN) from None
         return found if isinstance(found, dict) else {}
+
+
+def split_of(run: Run, name: str) -> Split:
+    """The images of a run's train or test split; InputError where there are none. Those of an opened run are test."""
+    opened = Opened.of(run)
+    if opened is None:
+        return run.config.dataset.load()[name == "test"]
+    if name == "train":
+        raise InputError("an opened model has no training images", run.name, fix="look at the test split")
+    images = opened.images()
+    if images is None:
+        raise InputError("this model came without images", run.name, fix="open it again with its images")
+    return Split(images, opened.labels(), run.config.dataset.shape.top)
 
 
 def _read_as(name: str, read: dict[str, Any]) -> str:

@@ -190,14 +190,13 @@ def _engine(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from vae_core.evaluation import evaluate
+    from vae_core.opened import Opened, split_of
     from vae_core.training.course import Course
 
     run = _find(options)
-    config = run.config
     step, vae = run.model()
-    split = config.dataset.load()[options.split == "test"]
-    numbers = evaluate(vae, split, options.samples, options.images)
-    reached = Course(run)(max(0, step - 1))
+    numbers = evaluate(vae, split_of(run, options.split), options.samples, options.images)
+    reached = None if Opened.of(run) else Course(run)(max(0, step - 1))
     document = numbers | {"split": options.split, "step": step, "beta_reached": reached}
     if options.json:
         print(json.dumps({key: _strict(value) for key, value in document.items()}))
