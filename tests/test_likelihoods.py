@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from vae_core.datasets import Digits
-from vae_core.likelihoods import FLOOR, Bernoulli, Binomial, ContinuousBernoulli, Gaussian, Likelihood, Normal, Pixels
+from vae_core.heads import FLOOR, Normal
+from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian, Likelihood, Pixels
 from vae_core.spec import Shape
 
 VARIANTS: tuple[type[Pixels], ...] = get_args(get_args(Likelihood)[0])

@@ -17,7 +17,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from vae_core.datasets.source import Source
-from vae_core.likelihoods import Bernoulli, Gaussian, Normal, Pixels
+from vae_core.heads import Normal
+from vae_core.likelihoods import Bernoulli, Gaussian, Pixels
 from vae_core.spec import InputError, Shape, Split, Variant
 from vae_core.vae import VAE
 

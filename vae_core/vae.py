@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vae_core.gaussian import DiagonalGaussian
-from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian, Normal
+from vae_core.heads import Normal
+from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian
 from vae_core.nets import Conv, Linear, Mlp
 from vae_core.spec import Shape
 
