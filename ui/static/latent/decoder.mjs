@@ -42,7 +42,7 @@ export async function loadDecoder(model, fallback) {
   try {
     const [ort, response] = await Promise.all([loadRuntime(), fetch(model)]);
     if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? `HTTP ${response.status}`);
-    return new Local(ort, await ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer())));
+    return new Local(ort, await ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), { logSeverityLevel: 3 }));
   } catch (error) {
     return new Remote(fallback, error.message);
   }
