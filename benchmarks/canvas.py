@@ -71,9 +71,8 @@ def move(context: BrowserContext, url: str) -> dict[str, float]:
     }  # fmt: skip
 
 
-def measure(browser: Browser, base: str, run: str) -> dict[str, float]:
-    """One run, its page visited twice in a fresh profile."""
-    url = f"{base}/latent?run={run}&split=train"
+def measure(browser: Browser, url: str) -> dict[str, float]:
+    """One map, its page visited twice in a fresh profile."""
     warm = browser.new_context(viewport={"width": 1360, "height": 768})
     visit(warm, url)  # the server works the map out, once for all
     warm.close()
@@ -93,7 +92,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             for kind, run in RUNS.items():
-                print(json.dumps({"decoder": kind, "run": run} | measure(browser, server.url, run)), flush=True)
+                told = measure(browser, f"{server.url}/latent?run={run}&split=train")
+                print(json.dumps({"decoder": kind, "run": run} | told), flush=True)
         finally:
             browser.close()
             stop_server(server)
