@@ -42,7 +42,7 @@ def visit(context: BrowserContext, url: str) -> tuple[float, int]:
     session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
     begun = time.monotonic()
     page.goto(url)
-    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=180_000)
+    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=900_000)
     seconds = time.monotonic() - begun
     page.wait_for_timeout(1500)
     page.close()
