@@ -10,7 +10,7 @@ from ui.contents import entry
 from ui.host import ROOT
 
 
-def open_page(name: str, **query: str) -> AppTest:
+def open_page(name: str, **query: str | list[str]) -> AppTest:
     """The page as a new session sees it."""
     app = AppTest.from_file(str(ROOT / "ui" / "main.py"), default_timeout=30)
     for key, value in query.items():

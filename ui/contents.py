@@ -37,6 +37,7 @@ CONTENTS = (
         door="Touch the latent space",
     ),
     Entry("Map", "walk", "Walk", "Go from one image to another: the path may be smooth, but is it plausible?"),
+    Entry("Compare", "compare", "Compare", "Any runs on the same axes: which is ahead, and what was different."),
 )  # fmt: skip
 
 

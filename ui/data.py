@@ -124,6 +124,11 @@ def last_rows(run: Run) -> dict[str, Record]:
     return _last_rows(str(run.path), run.version)
 
 
+def test_rows(run: Run) -> list[Record]:
+    """All test rows, in order of their steps."""
+    return _test_rows(str(run.path), run.version)
+
+
 def _written(run: Run) -> int:
     return (run.path / "config.json").stat().st_mtime_ns
 
@@ -136,3 +141,8 @@ def _config(path: str, written: int) -> RunConfig:
 @st.cache_data(max_entries=64, show_spinner=False)
 def _last_rows(path: str, version: tuple[int, ...]) -> dict[str, Record]:
     return {str(row["split"]): row for row in Run(Path(path)).rows()}
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _test_rows(path: str, version: tuple[int, ...]) -> list[Record]:
+    return Run(Path(path)).rows("test")

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from ui.data import config_of, last_rows
+from ui.numbers import table
 from ui.parts import hint, safe_sentence
 from vae_core.captions import nats
 from vae_core.config import RunConfig
@@ -22,16 +23,6 @@ QUANTITIES = (
     "elbo", "reconstruction", "kl", "loss", "active_units", "mutual_information",
     "gradient_norm_encoder", "gradient_norm_decoder",
 )  # fmt: skip
-TABLE = """
-<style>
-  .fr-numbers { border-collapse: collapse; font-size: 14px; line-height: 20px; font-variant-numeric: tabular-nums; }
-  .fr-numbers :is(th, td) { padding: 5px 0; border-bottom: 1px solid var(--fr-rule); font-weight: 400; }
-  .fr-numbers th { text-align: left; }
-  .fr-numbers :is(th + th, td) { padding-left: 40px; text-align: right; }
-  .fr-numbers .fr-term > [role="tooltip"] { right: auto; left: 0; bottom: auto; top: calc(100% + 4px); }
-  .fr-numbers thead .fr-term > [role="tooltip"] { right: 0; left: auto; }
-</style>
-"""
 
 
 def details(run: Run) -> None:
@@ -68,7 +59,7 @@ def _numbers(rows: dict[str, Record], config: RunConfig) -> None:
         return
     test = rows["test"]
     columns = [(term("test"), test)] + [(term("training_batch"), rows[one]) for one in rows if one == "train"]
-    st.html(TABLE + _table(columns))
+    st.html(_table(columns))
     pixels = config.dataset.shape.pixels
     bits = -number(test["elbo"]) / (pixels * math.log(2))
     st.caption(
@@ -81,17 +72,15 @@ def _numbers(rows: dict[str, Record], config: RunConfig) -> None:
 
 def _table(columns: list[tuple[Term, Record]]) -> str:
     """A row a quantity, a column a split; each label tells its sentence: HTML, and no word in it is a user's."""
-    heads = "".join(f'<th scope="col">{_hint(what)}, step {row["step"]:,}</th>' for what, row in columns)
-    body = "".join(_quantity(term(name), columns) for name in QUANTITIES)
-    corner = '<th scope="col" class="fr-muted">Per image</th>'
-    return f'<table class="fr-numbers"><thead><tr>{corner}{heads}</tr></thead><tbody>{body}</tbody></table>'
+    heads = [f"{_hint(what)}, step {row['step']:,}" for what, row in columns]
+    rows = [(_quantity(term(name)), [html.escape(_cell(row, name)) for _, row in columns]) for name in QUANTITIES]
+    return table("Per image", heads, rows)
 
 
-def _quantity(what: Term, columns: list[tuple[Term, Record]]) -> str:
-    cells = "".join(f"<td>{html.escape(_cell(row, what.name))}</td>" for _, row in columns)
+def _quantity(what: Term) -> str:
     unit = what.unit.removesuffix(" per image")
     aside = ", ".join(filter(None, (what.symbol, unit)))
-    return f'<tr><th scope="row">{_hint(what)} <span class="fr-muted">{html.escape(aside)}</span></th>{cells}</tr>'
+    return f'{_hint(what)} <span class="fr-muted">{html.escape(aside)}</span>'
 
 
 def _hint(what: Term) -> str:

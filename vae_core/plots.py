@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import html
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import plotly.graph_objects as go
 
+from vae_core.captions import nats
 from vae_core.palette import BETA_AREA, PALETTES, Palette, Theme, translucent
 
 FONT = "Inter, sans-serif"
 GRID = 4  # lines at most
 POINTS = 200  # of a planned curve
+HEIGHT, NAMES, LABEL = 360, 150, 17  # of a figure, of the names beside it, and of one line of them: pixels
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+Points = Sequence[tuple[float | int, float]]
 KNOBS = {"displayModeBar": False}  # nothing of Plotly's own shows over a figure
 
 
@@ -68,6 +74,105 @@ def beta_plan(schedule: Callable[[int], float], steps: int, theme: Theme) -> go.
     figure = go.Figure(area, {"template": template(theme), "height": 150})
     figure.update_yaxes(nticks=3, range=[0, max(1.05, 1.05 * max(betas))])
     return figure
+
+
+def curves(lines: Mapping[str, Points], quantity: str, theme: Theme) -> go.Figure:
+    """One quantity of several runs by step, in the quantity's colour; each line has its dashes and its name at its end.
+
+    `lines` are points (step, value) by the name to show, which may be a user's text. Values in nats, but for β. The
+    first tenth of the steps may leave the figure below.
+    """
+    colours = PALETTES[theme]
+    colour = colours.quantities[quantity]
+    figure = go.Figure(layout={"template": template(theme), "height": HEIGHT})
+    for place, (name, points) in enumerate(lines.items()):
+        figure.add_scatter(
+            x=[step for step, _ in points], y=[value for _, value in points], mode="lines", name=_plain(name),
+            line={"color": colour, "width": 2, "dash": DASHES[place % len(DASHES)]},
+            customdata=[nats(value) for _, value in points],
+            hovertemplate="%{fullData.name}<br>step %{x:,}: %{customdata}<extra></extra>",
+        )  # fmt: skip
+    low, high = _span(lines.values())
+    last = max((step for points in lines.values() for step, _ in points), default=1)
+    figure.update_yaxes(range=[low, high])
+    figure.update_xaxes(range=[0, last], title="step")
+    figure.update_layout(margin={"r": NAMES, "b": 40})
+    ends = {name: points[-1] for name, points in lines.items() if points}
+    inner = HEIGHT - 46
+    wanted = [inner * (value - low) / (high - low) for _, value in ends.values()]
+    for (name, (step, value)), at, free in zip(ends.items(), wanted, _apart(wanted), strict=True):
+        figure.add_annotation(
+            x=step, y=value, yshift=free - at, xshift=6, text=_plain(name), showarrow=False, xanchor="left",
+            font={"color": colour, "size": 13},
+        )  # fmt: skip
+    return figure
+
+
+def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go.Figure:
+    """Runs in the plane of rate (KL) and distortion (−reconstruction), both in nats; on a dotted line the ELBO is one.
+
+    `runs` are (KL, reconstruction) by the name to show (Alemi et al. 2018).
+    """
+    colours = PALETTES[theme]
+    places = {name: (kl, -reconstruction) for name, (kl, reconstruction) in runs.items()}
+    rates, distortions = zip(*places.values(), strict=True) if places else ((0.0,), (1.0,))
+    right, low, high = 1.15 * max(*rates, 1.0), min(distortions), max(distortions)
+    pad = max(0.5, 0.12 * (high - low))
+    low, high = low - pad, high + pad
+    figure = go.Figure(layout={"template": template(theme), "height": HEIGHT})
+    for total in _levels(low, high + right):
+        figure.add_scatter(
+            x=[0, right], y=[total, total - right], mode="lines", hoverinfo="skip",
+            line={"color": colours.muted, "width": 1, "dash": "dot"},
+        )  # fmt: skip
+        if low < total < high - 0.06 * (high - low):
+            figure.add_annotation(
+                x=0, y=total, text=f"ELBO {nats(-total)}", showarrow=False, xanchor="left", yanchor="bottom",
+                font={"size": 11}, xshift=10,
+            )  # fmt: skip
+    figure.add_scatter(
+        x=rates, y=distortions, mode="markers+text", text=[_plain(name) for name in places],
+        textposition=["top left" if rate > right / 2 else "top right" for rate in rates],
+        marker={"color": colours.ink, "size": 9}, textfont={"color": colours.ink, "size": 13},
+        customdata=[f"KL {nats(kl)}<br>distortion {nats(d)}<br>ELBO {nats(-kl - d)}" for kl, d in places.values()],
+        hovertemplate="%{text}<br>%{customdata}<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(range=[-0.02 * right, right], title="rate: KL, nats")
+    figure.update_yaxes(range=[low, high], title="distortion: −reconstruction, nats")
+    figure.update_layout(margin={"b": 40})
+    return figure
+
+
+def _plain(name: str) -> str:
+    """A user's text for Plotly, which takes some HTML for markup; cut to what fits beside a line."""
+    line = " ".join(name.split())
+    return html.escape(line if len(line) <= 24 else line[:23] + "…")
+
+
+def _span(lines: Iterable[Points]) -> tuple[float, float]:
+    """The values from the second tenth of the steps on, and some room."""
+    values = [
+        value for points in lines for step, value in points if step >= points[-1][0] / 10 and math.isfinite(value)
+    ]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    room = 0.06 * (high - low) or 0.5
+    return low - room, high + room
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """The same heights in pixels, moved so far that no two labels touch; their order stays."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    placed, floor = [0.0] * len(heights), -math.inf
+    for place in order:
+        floor = placed[place] = max(heights[place], floor + LABEL)
+    return placed
+
+
+def _levels(low: float, high: float) -> list[float]:
+    """Round numbers between two, at most eight."""
+    sizes = (factor * 10.0**power for power in range(-1, 12) for factor in (1, 2, 5))
+    step = next(size for size in sizes if (high - low) / size <= 8)
+    return [step * place for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _scale(colours: Palette) -> list[tuple[float, str]]:
