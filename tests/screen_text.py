@@ -21,8 +21,9 @@ from vae_core.schedules import Schedule
 ROOT = Path(__file__).resolve().parents[1]
 STATIC = ROOT / "ui" / "static"
 CONFIG = ROOT / ".streamlit" / "config.toml"
-STYLES = [*sorted((ROOT / "ui").glob("*.css")), STATIC / "run" / "figure.css"]
-MODULES = sorted((STATIC / "run").glob("*.mjs"))
+OURS = [STATIC / "run", STATIC / "latent"]
+STYLES = [path for folder in (ROOT / "ui", *OURS) for path in sorted(folder.glob("*.css"))]
+MODULES = [path for folder in OURS for path in sorted(folder.glob("*.mjs"))]
 SCRIPTS = [path for folder in ("ui", "pages", "vae_core") for path in sorted((ROOT / folder).rglob("*.py"))]
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

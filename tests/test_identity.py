@@ -41,7 +41,7 @@ STREAMLIT = {
     "chartCategoricalColors": "classes",
     "chartSequentialColors": "kl_scale",
 }
-# What a style sheet calls a colour, after --er- or --fr-, and its role.
+# What a style sheet calls a colour, after --er-, --fr-, --lc- or --wk-, and its role.
 VARIABLES = {
     "page": "page",
     "surface": "surface",
@@ -128,6 +128,13 @@ def test_the_heat_strip_has_the_scale_of_the_kl_and_its_fixed_range() -> None:
     code = screen.code_of_module(screen.STATIC / "run" / "palette.mjs")
     assert tuple(HEX.findall(code)) == LIGHT.kl_scale + DARK.kl_scale
     assert f"const BRIGHTEST = {KL_TOP};" in code
+
+
+def test_the_map_has_the_colours_of_the_classes_and_stops_of_the_scale_of_the_kl() -> None:
+    found = HEX.findall(screen.code_of_module(screen.STATIC / "latent" / "colours.mjs"))
+    assert tuple(found[:20]) == LIGHT.classes + DARK.classes
+    assert set(found[20:22]) < set(LIGHT.kl_scale)
+    assert set(found[22:]) < set(DARK.kl_scale)
 
 
 def test_band_and_area_are_as_opaque_as_in_the_palette() -> None:

@@ -1,4 +1,7 @@
-"""Takes the pictures of docs/images: `make images`. A store of its own, light and dark, wide and narrow."""
+"""Takes the pictures of docs/images: `make images`. A store of its own, light and dark, wide and narrow.
+
+With names of views it takes these alone: `python tests/browser/screenshots.py map walk`.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,30 @@ VIEWS = {
     "watch-annealed": "/watch?run=digits-annealed",
     "watch-collapsed": "/watch?run=digits-collapsed",
     "watch-mnist": "/watch?run=mnist-annealed",
+    "map": "/latent?run=digits-z2",
+    "walk": "/walk?run=mnist-annealed",
+    "walk-dimensions": "/walk?run=mnist-annealed&view=dimensions",
 }
+READY = '[data-testid="latent-canvas"][data-ready="1"], [data-testid="walk"][data-ready="1"]'
 
 
-def take(browser: Browser, url: str, theme: str, width: int) -> None:
-    """Every view in one theme at one width."""
+def take(browser: Browser, url: str, theme: str, width: int, names: list[str]) -> None:
+    """The views of these names in one theme at one width."""
     context = browser.new_context(viewport={"width": width, "height": 768}, color_scheme=theme)  # type: ignore[arg-type]
     page = context.new_page()
-    for name, path in VIEWS.items():
-        page.goto(url + path)
+    for name in names:
+        page.goto(url + VIEWS[name])
         settled(page)
         if "watch" in name:
             await_rows(page, 50)
+        if name.startswith(("map", "walk")):
+            page.wait_for_selector(READY, timeout=60_000)
+        if name == "map":
+            page.locator('[data-testid="latent-surface"]').click(position={"x": 300, "y": 300})
         page.wait_for_timeout(14_000 if name == "home" else 1500)  # Home replays the pair first
         size = "" if width > 1000 else f"-{width}"
         page.screenshot(path=IMAGES / f"{name}-{theme}{size}.png", full_page=False)
-    if width > 1000:
+    if width > 1000 and names == list(VIEWS):
         _live(page, url, theme)
     context.close()
 
@@ -69,12 +80,14 @@ def _live(page: Page, url: str, theme: str) -> None:
 
 if __name__ == "__main__":
     IMAGES.mkdir(parents=True, exist_ok=True)
+    asked = sys.argv[1:] or list(VIEWS)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = start_server(Path(folder) / "runs")
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for scheme in ("light", "dark"):
             for pixels in (1360, 800):
-                take(chromium, server.url, scheme, pixels)
-            take_stages(chromium, server.url, scheme)
+                take(chromium, server.url, scheme, pixels, asked)
+            if asked == list(VIEWS):
+                take_stages(chromium, server.url, scheme)
         chromium.close()
         stop_server(server)

@@ -101,7 +101,7 @@ def in_theme(page: Page, theme: Theme) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/train", "/watch?run=finished", "/watch?run=digits-annealed", "/watch?run=nope"]
+    "path", ["/", "/train", "/compare", "/watch?run=finished", "/watch?run=digits-annealed", "/watch?run=nope"]
 )
 def test_no_page_has_a_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
     open_page(tall, server, path)
@@ -137,6 +137,18 @@ def test_the_map_has_no_fault(tall: Page, server: Server, finished: str, theme: 
     tall.wait_for_timeout(1000)
     assert in_theme(tall, theme)
     assert not faults(tall)
+
+
+def test_the_walk_has_no_fault(tall: Page, server: Server, theme: Theme) -> None:
+    open_page(tall, server, "/walk?run=digits-annealed")
+    tall.get_by_text("Your own image").click()
+    for view in ("dimensions", "attributes", "images"):
+        tall.locator(f"#wk-tab-{view}").click()
+        for fold in tall.locator(f"#wk-panel-{view} summary:visible").all():
+            fold.click()
+        tall.wait_for_selector(f'[data-testid="walk"][data-view="{view}"][data-ready="1"]', timeout=60_000)
+        assert not faults(tall)
+    assert in_theme(tall, theme)
 
 
 @pytest.mark.parametrize("path", ["/stage?run=finished", "/stage?run=mnist-annealed", PAIR])

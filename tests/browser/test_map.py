@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,11 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Server, Witness, settled
+from tests.browser.drawing import draw_a_stroke
 from vae_core.latents import aligned, cloud, inside, pca
 from vae_core.latents.projections import Projection
 from vae_core.runs import ASSETS, Run
+from vae_core.spec import InputError
 
 pytestmark = pytest.mark.browser
 CANVAS, SURFACE, DECODED = '[data-testid="latent-canvas"]', '[data-testid="latent-surface"]', '[data-testid="decoded"]'
@@ -143,12 +146,12 @@ def test_the_lasso_selects_exactly_what_is_inside(sheet: Page, mode: str) -> Non
     sheet.mouse.up()
     sheet.wait_for_timeout(300)
     polygon, points = (
-        np.array(tell(sheet, "fence")),
+        np.array(tell(sheet, "marks.fence")),
         np.array(tell(sheet, "cloud.points.length && [...window.mounted.canvas.cloud.points]")),
     )
     wanted = np.flatnonzero(inside(points.reshape(-1, 2).astype(np.float32), polygon.astype(np.float64)))
     assert len(wanted) > 5
-    assert tell(sheet, "selected") == wanted.tolist()
+    assert tell(sheet, "marks.selected") == wanted.tolist()
     expect(sheet.locator(".lc-selection")).to_contain_text(f"{len(wanted)} images selected")
 
     with sheet.expect_download() as waiting:
@@ -157,7 +160,7 @@ def test_the_lasso_selects_exactly_what_is_inside(sheet: Page, mode: str) -> Non
     assert [int(line.split(",")[0]) for line in lines[1:]] == wanted.tolist()
     sheet.locator(SURFACE).focus()
     sheet.keyboard.press("Escape")
-    assert tell(sheet, "selected") == []
+    assert tell(sheet, "marks.selected") == []
 
 
 def test_a_class_can_be_taken_out_and_is_not_selected(sheet: Page) -> None:
@@ -165,8 +168,8 @@ def test_a_class_can_be_taken_out_and_is_not_selected(sheet: Page) -> None:
     seen = cloud(Run(ASSETS / "digits-z2"))
     assert seen.labels is not None
     sheet.locator(".lc-class", has_text="3").click()
-    sheet.evaluate("window.mounted.canvas.enclose([[-9, -9], [9, -9], [9, 9], [-9, 9]])")
-    assert tell(sheet, "selected") == np.flatnonzero(seen.labels != 3).tolist()
+    sheet.evaluate("window.mounted.canvas.marks.enclose([[-9, -9], [9, -9], [9, 9], [-9, 9]])")
+    assert tell(sheet, "marks.selected") == np.flatnonzero(seen.labels != 3).tolist()
 
 
 def test_sliders_and_keyboard_move_z(sheet: Page) -> None:
@@ -201,6 +204,40 @@ def test_a_press_on_a_point_takes_its_own_code(sheet: Page) -> None:
     assert np.abs(mean - np.array(found)).max(1).min() < 1e-5
 
 
+def test_there_is_a_way_to_walk_from_one_image_or_between_two(sheet: Page) -> None:
+    mount(sheet, "digits-z2", split="test")
+    seen = cloud(Run(ASSETS / "digits-z2"))
+    sheet.evaluate("window.mounted.canvas.point.put([4.5, 4.5])")
+    nearest = np.linalg.norm(seen.mean - [4.5, 4.5], axis=1).argmin()
+    way = sheet.get_by_role("link", name="Walk from the nearest")
+    expect(way).to_have_attribute("href", f"walk?run=digits-z2&from={nearest}&split=test")
+
+    link = sheet.locator(".lc-selection").get_by_role("link")
+    for chosen, words, ends in (
+        ([5], "Walk from here", "from=5"),
+        ([5, 9], "Walk from one to the other", "from=5&to=9"),
+    ):
+        sheet.evaluate("(chosen) => window.mounted.canvas.marks.select(chosen)", chosen)
+        expect(link).to_have_text(words)
+        expect(link).to_have_attribute("href", f"walk?run=digits-z2&{ends}&split=test")
+    sheet.evaluate("window.mounted.canvas.marks.select([5, 9, 11])")
+    expect(sheet.get_by_role("button", name="Clear")).to_be_visible()
+    expect(link).to_be_hidden()
+
+
+def test_names_of_classes_do_not_lie_over_one_another(sheet: Page) -> None:
+    generator = np.random.default_rng(1)
+    boxes = np.hstack([generator.uniform(0, 120, (12, 2)), np.tile([30.0, 15.0], (12, 1))])
+    moved = sheet.evaluate(
+        """async (boxes) => (await import(new URL("/files/latent/geometry.mjs", location.origin))).apart(boxes)""",
+        [*boxes.tolist(), [500, 500, 30, 15]],
+    )
+    gaps = np.abs(np.array(moved)[:, None, :2] - np.array(moved)[None, :, :2])
+    lies_over = (gaps < [30, 15]).all(2) & ~np.eye(13, dtype=bool)
+    assert not lies_over.any()
+    assert moved[-1] == [500, 500, 30, 15]  # what is free stays
+
+
 def test_the_steps_of_a_run_do_not_turn_the_map(sheet: Page) -> None:
     mount(sheet, "digits-annealed")
     steps = tell(sheet, "cloud.head.steps")
@@ -231,16 +268,10 @@ def test_moving_over_the_map_asks_the_server_nothing(sheet: Page) -> None:
 
 def test_a_drawing_is_encoded_and_the_map_goes_there(sheet: Page) -> None:
     mount(sheet, "digits-z2")
-    sheet.get_by_text("Your own image").click()
-    pad = sheet.locator(".lc-pad").bounding_box()
-    assert pad is not None
-    sheet.mouse.move(pad["x"] + 70, pad["y"] + 25)
-    sheet.mouse.down()
-    sheet.mouse.move(pad["x"] + 70, pad["y"] + 115, steps=8)
-    sheet.mouse.up()
-    sheet.wait_for_function("window.mounted.canvas.guest !== null")
+    draw_a_stroke(sheet)
+    sheet.wait_for_function("window.mounted.canvas.point.guest !== null")
     sheet.wait_for_timeout(300)
-    guest = tell(sheet, "guest")
+    guest = tell(sheet, "point.guest")
     assert json.loads(decoded(sheet)["z"]) == pytest.approx(guest["mean"], abs=1e-5)
     assert all(sigma > 0 for sigma in guest["sigma"])
 
@@ -251,7 +282,7 @@ def test_a_column_of_a_file_colours_the_points(sheet: Page, tmp_path: Any) -> No
     path.write_text("name,weight\n" + "".join(f"a,{index}\n" for index in range(297)))
     sheet.get_by_label("A column of numbers").set_input_files(path)
     sheet.wait_for_timeout(300)
-    assert tell(sheet, "extra.name") == "weight"
+    assert tell(sheet, "marks.extra.name") == "weight"
     expect(sheet.locator(".lc-legend")).to_contain_text("294")
     path.write_text("1\n2\n")
     sheet.get_by_label("A column of numbers").set_input_files(path)
@@ -282,6 +313,21 @@ def test_without_webgl_and_without_wasm_it_still_works(chromium: Browser, bare: 
     page.close()
 
 
+def test_a_network_that_cannot_be_exported_decodes_on_the_server_and_it_is_said_why(
+    sheet: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> bytes:
+        raise InputError("ONNX has no operator for aten::new", "digits-z2")
+
+    monkeypatch.setattr("ui.maps.decoder_bytes", refuse)
+    mount(sheet, "digits-z2", step="0")
+    expect(sheet.locator(".lc-words").first).to_contain_text("on the server")
+    expect(sheet.locator(CANVAS)).to_contain_text("ONNX has no operator for aten::new")
+    with torch.no_grad():
+        picture = Run(ASSETS / "digits-z2").model(0)[1].picture(torch.tensor([[0.5, -1.0]])).flatten().numpy()
+    assert np.abs(np.array(sheet.evaluate(PIXELS, [0.5, -1.0])) - picture).max() < 1e-3
+
+
 def test_the_page_of_the_map(page: Page, server: Server, witness: Witness) -> None:
     page.goto(f"{server.url}/latent?run=digits-z2")
     settled(page)
@@ -294,6 +340,29 @@ def test_the_page_of_the_map(page: Page, server: Server, witness: Witness) -> No
     page.wait_for_url("**method=pca**")
     assert not witness.complaints
     assert not witness.foreign
+
+
+def test_by_keyboard_from_a_point_of_the_map_to_a_walk_from_it(page: Page, server: Server, witness: Witness) -> None:
+    page.goto(f"{server.url}/latent?run=digits-annealed")
+    settled(page)
+    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=60_000)
+    surface = page.locator(SURFACE)
+    surface.focus()
+    while page.get_by_role("link", name="Walk from here").count() == 0:  # until the arrows come upon a point
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(90)
+    page.keyboard.press("Enter")
+    held = np.array(json.loads(decoded(page)["z"]))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Walk from here")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/walk?run=digits-annealed&from=*")
+    walk = page.locator('[data-testid="walk"][data-ready="1"]')
+    walk.wait_for(timeout=60_000)
+    start = int(page.url.split("from=")[1].split("&")[0])
+    assert cloud(Run(ASSETS / "digits-annealed")).mean[start] == pytest.approx(held, abs=1e-5)
+    expect(walk.locator('[data-slot="A"]')).to_have_attribute("aria-label", re.compile(f"From A: image {start}, "))
+    assert not witness.complaints
 
 
 def test_the_aggregate_posterior_is_drawn_as_it_is(sheet: Page) -> None:

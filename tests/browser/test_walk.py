@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Server, Witness, settled
+from tests.browser.drawing import draw_a_stroke
 from tests.opening_helpers import Own
 from vae_core.latents import (
     aggregate_log_density,
@@ -289,15 +290,17 @@ def test_ends_are_chosen_from_the_gallery_and_told(sheet: Page) -> None:
     assert tell(sheet, "share") == 0.25
 
 
+def test_a_start_alone_is_walked_from(sheet: Page) -> None:
+    mount(sheet, "digits-z2")
+    first, last = (tell(sheet, f"ends.{slot}.index") for slot in "AB")
+    for start, end in ((7, last), (last, first)):
+        mount(sheet, "digits-z2", **{"from": str(start)})
+        assert [tell(sheet, f"ends.{slot}.index") for slot in "AB"] == [start, end]
+
+
 def test_a_drawing_becomes_an_end(sheet: Page) -> None:
     mount(sheet, "digits-z2")
-    sheet.get_by_text("Your own image").click()
-    pad = sheet.locator(".lc-pad").bounding_box()
-    assert pad is not None
-    sheet.mouse.move(pad["x"] + 70, pad["y"] + 25)
-    sheet.mouse.down()
-    sheet.mouse.move(pad["x"] + 70, pad["y"] + 115, steps=8)
-    sheet.mouse.up()
+    draw_a_stroke(sheet)
     sheet.wait_for_function("window.mounted.walk.ends.A.index === null")
     ready(sheet)
     assert tell_codes(sheet, "linear")[0] == tell(sheet, "ends.A.z")

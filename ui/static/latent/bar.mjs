@@ -3,7 +3,7 @@
 import { node } from "../run/nodes.mjs";
 import { count } from "../run/numbers.mjs";
 
-const COLOURS = [["label", "class"], ["kl", "KL"], ["reconstruction", "reconstruction"], ["norm", "‖μ‖"], ["sigma", "σ"]];
+const COLOURS = [["label", "class"], ["kl", "KL"], ["reconstruction", "reconstruction"], ["norm", "norm of μ"], ["sigma", "σ"]];
 const MODES = [["point", "Point"], ["lasso", "Lasso"], ["box", "Box"]];
 
 function select(parent, name, onChange) {
@@ -67,11 +67,11 @@ export function createBar(root, map) {
   const bar = node(root, "div", "lc-bar");
   const method = select(bar, "map", (value) => map.go(value.startsWith("axes") ? { method: "axes", axes: value.slice(5) } : { method: value }));
   const split = select(bar, "images", (value) => map.go({ split: value }));
-  const colour = select(bar, "colour", (value) => map.paint(value));
+  const colour = select(bar, "colour", (value) => map.marks.paint(value));
   const file = node(bar, "label", "lc-button", "Colour by CSV");
   const input = Object.assign(node(file, "input", "lc-file"), { type: "file", accept: ".csv,.tsv,.txt,text/csv", ariaLabel: "A column of numbers, one for each point" });
   input.addEventListener("change", () => {
-    if (input.files[0]) map.colourBy(input.files[0]);
+    if (input.files[0]) map.marks.colourBy(input.files[0]);
     input.value = "";
   });
   const modes = switches(bar, map);
@@ -80,15 +80,16 @@ export function createBar(root, map) {
     map.redraw();
   });
   const decoded = press(bar, "Decoded map", (button) => {
-    map.lay(!map.backdrop);
-    button.ariaPressed = String(Boolean(map.backdrop));
+    map.layers.lay(map, !map.layers.backdrop);
+    button.ariaPressed = String(map.layers.backdrop);
   });
   return {
     write(head) {
       method(head.methods, head.method === "axes" ? `axes:${head.axes}` : head.method);
       split(head.splits.map((name) => [name, name]), head.split);
       const known = COLOURS.filter(([name]) => head.measures.includes(name));
-      colour(map.extra ? [...known, ["extra", map.extra.name]] : known, map.colour);
+      const { extra, colour: now } = map.marks;
+      colour(extra ? [...known, ["extra", extra.name]] : known, now);
       decoded.hidden = !head.linear || !head.decoder;
       modes();
     },

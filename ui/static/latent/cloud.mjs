@@ -1,5 +1,7 @@
 // The encoded examples of a run at a step: what the server computed once, as columns of numbers.
 
+import { answer } from "./answer.mjs";
+
 const READERS = {
   f4: (buffer, offset, length) => new Float32Array(buffer, offset, length),
   f2: (buffer, offset, length) => Float32Array.from(new Uint16Array(buffer, offset, length), half),
@@ -15,17 +17,10 @@ function half(bits) {
   return bits & 0x8000 ? -size : size;
 }
 
-async function answer(url, signal) {
-  const response = await fetch(url, { signal });
-  if (response.ok) return response;
-  const { error } = await response.json().catch(() => ({ error: `HTTP ${response.status}` }));
-  throw new Error(error);
-}
-
 /** The map's description, when it is ready; until then `tell(message, share)` hears how far it is. */
 export async function readHead(base, query, tell, signal) {
   for (;;) {
-    const head = await (await answer(`${base}/map?${new URLSearchParams(query)}`, signal)).json();
+    const head = await (await answer(`${base}/map?${new URLSearchParams(query)}`, { signal })).json();
     if (head.state === "ready") return head;
     if (head.state === "failed") throw new Error(head.message);
     tell(head.message, head.share);
@@ -43,7 +38,7 @@ export class Cloud {
   static async read(base, query, tell, signal) {
     const head = await readHead(base, query, tell, signal);
     const names = [...new Set(head.columns.map(({ part }) => part))];
-    const parts = names.map(async (part) => [part, await (await answer(`${head.data}&part=${part}`, signal)).arrayBuffer()]);
+    const parts = names.map(async (part) => [part, await (await answer(`${head.data}&part=${part}`, { signal })).arrayBuffer()]);
     return new Cloud(head, Object.fromEntries(await Promise.all(parts)));
   }
 

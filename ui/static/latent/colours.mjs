@@ -4,10 +4,7 @@ const CLASSES = {
   light: ["#995602", "#5D6165", "#401F0A", "#5A99A8", "#F05F72", "#948602", "#1A2EC2", "#7C42FB", "#73205F", "#244C1B"],
   dark: ["#DA7909", "#8C8C8D", "#F1AD9A", "#57D0EA", "#D21928", "#FCE720", "#3299F1", "#7040E2", "#A13F8C", "#9CFFD2"],
 };
-const RAMPS = { // from a little to a lot; only KL and reconstruction have a hue of their own
-  light: { kl: ["#F5D6BA", "#5C1F00"], reconstruction: ["#E4E1D9", "#1463C7"], other: ["#E4E1D9", "#161A22"] },
-  dark: { kl: ["#592F1F", "#FFE9D2"], reconstruction: ["#2A313D", "#6DB3FF"], other: ["#2A313D", "#F3F5F9"] },
-};
+const KL = { light: ["#F5D6BA", "#5C1F00"], dark: ["#592F1F", "#FFE9D2"] }; // two stops of its scale
 const MOST = 10; // classes that can be told apart; of more, the ten-th colour is for all the rest
 const ALPHA = 190;
 
@@ -23,23 +20,24 @@ export function range(values) {
   return [at(0.01), at(0.99)];
 }
 
-/** The colours of a ramp, as a CSS gradient. */
-export function gradient(name, theme) {
-  const [from, to] = RAMPS[theme][name] ?? RAMPS[theme].other;
-  return `linear-gradient(to right, ${from}, ${to})`;
+/** From a little to a lot of a number; only KL and reconstruction have a hue of their own. */
+export function ramp(name, theme, { rule, ink, blue }) {
+  return name === "kl" ? KL[theme] : [rule, name === "reconstruction" ? blue : ink];
 }
 
-/** RGBA bytes [n, 4] by class. */
-export function byClass(labels, count, theme) {
-  const palette = CLASSES[theme].map(rgb);
-  const ink = rgb(RAMPS[theme].other[1]);
-  return fill(count, (index) => (labels && labels[index] !== 255 ? palette[Math.min(labels[index], MOST - 1)] : ink));
+/** The colours of a ramp, as a CSS gradient. */
+export const gradient = ([from, to]) => `linear-gradient(to right, ${from}, ${to})`;
+
+/** RGBA bytes [n, 4] by class; an example without one is ink. */
+export function byClass(labels, count, theme, ink) {
+  const [none, ...palette] = [ink, ...CLASSES[theme]].map(rgb);
+  return fill(count, (index) => (labels && labels[index] !== 255 ? palette[Math.min(labels[index], MOST - 1)] : none));
 }
 
 /** RGBA bytes [n, 4] by a number of each. */
-export function byNumber(values, name, theme) {
+export function byNumber(values, scale) {
   const [low, high] = range(values);
-  const [from, to] = (RAMPS[theme][name] ?? RAMPS[theme].other).map(rgb);
+  const [from, to] = scale.map(rgb);
   return fill(values.length, (index) => {
     const share = Math.max(0, Math.min(1, (values[index] - low) / (high - low || 1))) || 0;
     return from.map((start, colour) => start + share * (to[colour] - start));

@@ -1,6 +1,9 @@
 // The run's own decoder, run by onnxruntime-web in the page; where it cannot be, by the server.
 
+import { answer } from "./answer.mjs";
+
 const ORT = new URL("../vendor/ort/", import.meta.url);
+const AT_ONCE = 11; // codes decoded in one go, so that the page goes on breathing
 let runtime = null;
 
 // Loaded at the first decoder, once for the page. One thread needs no isolation of the page.
@@ -31,21 +34,35 @@ class Remote {
   }
 
   async decode(z) {
-    const response = await fetch(this.url, { method: "POST", body: z });
-    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? `HTTP ${response.status}`);
-    return new Float32Array(await response.arrayBuffer());
+    return new Float32Array(await (await answer(this.url, { method: "POST", body: z })).arrayBuffer());
   }
 }
 
 /** A decoder: `decode(z, latent)` gives the pixels, 0 to 1, of so many codes; `where` it works, `reason` if not here. */
 export async function loadDecoder(model, fallback) {
   try {
-    const [ort, response] = await Promise.all([loadRuntime(), fetch(model)]);
-    if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error ?? `HTTP ${response.status}`);
+    const [ort, response] = await Promise.all([loadRuntime(), answer(model)]);
     return new Local(ort, await ort.InferenceSession.create(new Uint8Array(await response.arrayBuffer()), { logSeverityLevel: 3 }));
   } catch (error) {
     return new Remote(fallback, error.message);
   }
+}
+
+/** Decodes codes a few at a time, into pixels one code after another: `each(pixels, start, number)` hears of each few;
+    null when it is not `wanted()` any more. */
+export async function decodeAll(decoder, codes, wanted, each = () => {}, atOnce = AT_ONCE) {
+  let all = null;
+  for (let start = 0; start < codes.length; start += atOnce) {
+    const some = codes.slice(start, start + atOnce);
+    const pixels = await decoder.decode(Float32Array.from(some.flatMap((z) => [...z])), some[0].length);
+    if (!wanted()) return null;
+    const size = pixels.length / some.length;
+    all ??= new Float32Array(codes.length * size);
+    all.set(pixels, start * size);
+    each(all, start, some.length);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return all;
 }
 
 /** Decodes the newest of the codes that are asked for, and never two at once: the pointer may be faster. */

@@ -55,3 +55,22 @@ export function quantile(p) {
   const q = Math.sqrt(-2 * Math.log(p));
   return poly(c, q) / (poly(d, q) * q + 1);
 }
+
+/** Boxes [x, y, width, height] around their middles, moved from one another until none lies over another. */
+export function apart(boxes, rounds = 40) {
+  const moved = boxes.map((box) => [...box]);
+  const part = (one, other) => {
+    const over = [0, 1].map((axis) => (one[2 + axis] + other[2 + axis]) / 2 - Math.abs(one[axis] - other[axis]));
+    if (Math.min(...over) <= 0) return false;
+    const axis = over[0] < over[1] ? 0 : 1;
+    const way = (one[axis] < other[axis] ? -1 : 1) * (over[axis] / 2 + 0.01);
+    one[axis] += way;
+    other[axis] -= way;
+    return true;
+  };
+  for (let round = 0; round < rounds; round += 1) {
+    const pushed = moved.map((one, index) => moved.slice(index + 1).map((other) => part(one, other)));
+    if (!pushed.flat().some(Boolean)) break;
+  }
+  return moved;
+}

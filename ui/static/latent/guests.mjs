@@ -1,9 +1,11 @@
 // An image from outside: drawn with the pointer or uploaded, made as small as the model's own, encoded by the server.
 
 import { node } from "../run/nodes.mjs";
+import { answer } from "./answer.mjs";
 
 const SIDE = 140; // CSS pixels of the pad
 const PEN = 0.09; // of its side
+const OPAQUE = { alpha: false, willReadFrequently: true }; // black where nothing is drawn
 const FILLED = 20 / 28; // of the side that the drawing's longer edge takes, as in MNIST
 
 // The brightness of each pixel [c, h, w], 0 to 255, of whatever is drawn into a canvas of the model's size.
@@ -21,9 +23,7 @@ function pixels(canvas, { channels, height, width }, inverted) {
 
 function small({ height, width }) {
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#000000";
-  context.fillRect(0, 0, width, height);
+  const context = canvas.getContext("2d", OPAQUE);
   context.imageSmoothingQuality = "high";
   return [canvas, context];
 }
@@ -67,7 +67,7 @@ async function uploaded(file, shape) {
 }
 
 function pen(pad, onStroke) {
-  const context = pad.getContext("2d", { willReadFrequently: true });
+  const context = pad.getContext("2d", OPAQUE);
   let drawing = false;
   const spot = (event) => {
     const box = pad.getBoundingClientRect();
@@ -91,33 +91,40 @@ function pen(pad, onStroke) {
   });
 }
 
-function clear(pad) {
-  const context = pad.getContext("2d");
-  context.fillStyle = "#000000";
-  context.fillRect(0, 0, pad.width, pad.height);
+// An image [c, h, w] of bytes goes to the encoder, which says where it stands.
+async function encode(bytes, view) {
+  const { base, cloud, abort: { signal } } = view;
+  try {
+    const response = await answer(`${base}/encode?step=${cloud.head.step}`, { method: "POST", body: bytes, signal });
+    const found = await response.json();
+    view.note("");
+    view.welcome(found, bytes);
+  } catch (error) {
+    if (!signal.aborted) view.note(error.message);
+  }
 }
 
-/** The fold with the pad; `map.encode(bytes)` is given the image. */
-export function createGuests(side, map) {
+/** The fold with the pad. `view.welcome({ mean, sigma }, bytes)` is given q(z|x) of an image and the image [c, h, w]
+    itself; `view.note(words)` hears what went wrong. */
+export function createGuests(side, view) {
   const fold = node(side, "details", "lc-fold");
   node(fold, "summary", "", "Your own image");
-  const pad = Object.assign(node(fold, "canvas", "lc-pad"), { width: 2 * SIDE, height: 2 * SIDE });
+  const pad = Object.assign(node(node(fold, "div", "lc-paper"), "canvas", "lc-pad"), { width: 2 * SIDE, height: 2 * SIDE });
   pad.setAttribute("role", "img");
   pad.setAttribute("aria-label", "Draw here with the pointer; the image is encoded when you let go");
   const bar = node(fold, "div", "lc-bar");
   const again = Object.assign(node(bar, "button", "lc-button", "Clear"), { type: "button" });
   const label = node(bar, "label", "lc-button", "Upload");
   const input = Object.assign(node(label, "input", "lc-file"), { type: "file", accept: "image/*", ariaLabel: "Upload an image" });
-  clear(pad);
-  again.addEventListener("click", () => clear(pad));
   pen(pad, () => {
-    const bytes = centred(pad, map.shape);
-    if (bytes) map.encode(bytes);
+    const bytes = centred(pad, view.shape);
+    if (bytes) encode(bytes, view);
   });
+  again.addEventListener("click", () => pad.getContext("2d").clearRect(0, 0, pad.width, pad.height));
   input.addEventListener("change", async () => {
     const [file] = input.files;
     input.value = "";
-    if (file) await uploaded(file, map.shape).then((bytes) => map.encode(bytes), () => map.note("That file is no picture that this browser can read."));
+    if (file) await uploaded(file, view.shape).then((bytes) => encode(bytes, view), () => view.note("That file is no picture that this browser can read."));
   });
   return { show: (known) => (fold.hidden = !known) };
 }

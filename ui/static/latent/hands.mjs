@@ -21,29 +21,29 @@ function presses(surface, map) {
     if (!map.cloud || event.button) return;
     [from, last, moved] = [spot(event, surface), spot(event, surface), false];
     surface.setPointerCapture(event.pointerId);
-    map.fence = map.mode === "point" ? map.fence : [map.view.value(from)];
+    map.marks.fence = map.mode === "point" ? map.marks.fence : [map.view.value(from)];
   });
   // Raw updates come at once, moves only with the next frame; a mouse may send a thousand a second.
   surface.addEventListener("onpointerrawupdate" in surface ? "pointerrawupdate" : "pointermove", (event) => {
-    if (!map.cloud || from || map.pinned || map.mode !== "point" || event.timeStamp - seen < PAUSE) return;
+    if (!map.cloud || from || map.point.pinned || map.mode !== "point" || event.timeStamp - seen < PAUSE) return;
     seen = event.timeStamp;
-    map.put(map.view.value(spot(event, surface)), event.timeStamp);
+    map.point.put(map.view.value(spot(event, surface)), event.timeStamp);
   });
   surface.addEventListener("pointermove", (event) => {
     if (!map.cloud) return;
     const now = spot(event, surface);
     if (from && Math.hypot(now[0] - from[0], now[1] - from[1]) > CLICK) moved = true;
     if (!from) return;
-    if (map.mode === "lasso") map.fence.push(map.view.value(now));
-    else if (map.mode === "box") map.fence = box(map.view.value(from), map.view.value(now));
+    if (map.mode === "lasso") map.marks.fence.push(map.view.value(now));
+    else if (map.mode === "box") map.marks.fence = box(map.view.value(from), map.view.value(now));
     else if (moved) map.view.pan(now[0] - last[0], now[1] - last[1]);
     last = now;
     map.redraw();
   });
   surface.addEventListener("pointerup", (event) => {
     if (!from) return;
-    if (map.mode !== "point" && moved) map.enclose(map.fence);
-    else if (map.mode === "point" && !moved) map.hold(map.view.value(spot(event, surface)));
+    if (map.mode !== "point" && moved) map.marks.enclose(map.marks.fence);
+    else if (map.mode === "point" && !moved) map.point.hold(map.view.value(spot(event, surface)));
     from = null;
   });
   surface.addEventListener("pointercancel", () => (from = null));
@@ -63,7 +63,7 @@ function keys(surface, map) {
     if (!map.cloud || event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       "+": () => map.view.zoom(1.25), "=": () => map.view.zoom(1.25), "-": () => map.view.zoom(0.8), 0: () => map.view.reset(),
-      Enter: () => map.hold(map.place ?? map.view.centre), Escape: () => map.select([]),
+      Enter: () => map.point.hold(map.point.place ?? map.view.centre), Escape: () => map.marks.select([]),
     };
     const way = KEYS[event.key];
     if (!way && !acts[event.key]) return;
@@ -71,8 +71,8 @@ function keys(surface, map) {
     if (acts[event.key]) acts[event.key]();
     else {
       const step = event.shiftKey ? 1 : 8;
-      const [x, y] = map.view.pixel(map.place ?? map.view.centre);
-      map.put(map.view.value([x + step * way[0], y + step * way[1]]));
+      const [x, y] = map.view.pixel(map.point.place ?? map.view.centre);
+      map.point.put(map.view.value([x + step * way[0], y + step * way[1]]));
     }
     map.redraw();
   });

@@ -1,29 +1,28 @@
 // The decoder's own picture of the map: a grid of codes at the prior's quantiles, decoded once and laid under the points.
 
+import { decodeAll } from "./decoder.mjs";
 import { quantile } from "./geometry.mjs";
 import { paint } from "./picture.mjs";
 
 const SIDE = 15;
-const AT_ONCE = 45; // codes decoded in one go, so that the page goes on breathing
+const AT_ONCE = 3 * SIDE; // codes decoded in one go
 
 const steps = Array.from({ length: SIDE }, (_, index) => quantile((index + 0.5) / SIDE));
 
 /** The grid's picture, tile by tile as it is decoded: a canvas, and the box [x0, y0, x1, y1] of the map that it covers. */
-export async function decodeManifold(cloud, base, decoder, shape, theme, told) {
+export async function decodeManifold(cloud, base, decoder, shape, theme, wanted) {
   const canvas = Object.assign(document.createElement("canvas"), { width: SIDE * shape.width, height: SIDE * shape.height });
   const context = canvas.getContext("2d");
   const [x0, y0] = cloud.place(new Float32Array(cloud.latent));
   const places = steps.flatMap((up, row) => steps.map((along, column) => [x0 + along, y0 - up, column, row]));
   const pixels = shape.channels * shape.width * shape.height;
-  for (let start = 0; start < places.length; start += AT_ONCE) {
-    const some = places.slice(start, start + AT_ONCE);
-    const codes = Float32Array.from(some.flatMap(([x, y]) => [...cloud.lift([x, y], base)]));
-    const decoded = await decoder.decode(codes, cloud.latent);
-    some.forEach(([, , column, row], index) => paint(context, decoded, shape, theme, [column * shape.width, row * shape.height], index * pixels));
-    if (!told()) return null;
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  return { canvas, steps, centre: [x0, y0] };
+  const made = await decodeAll(decoder, places.map(([x, y]) => cloud.lift([x, y], base)), wanted, (decoded, start, number) => {
+    for (let index = start; index < start + number; index += 1) {
+      const [, , column, row] = places[index];
+      paint(context, decoded, shape, theme, [column * shape.width, row * shape.height], index * pixels);
+    }
+  }, AT_ONCE);
+  return made && { canvas, steps, centre: [x0, y0] };
 }
 
 /** Lays the grid under the points, each tile where its code stands. */

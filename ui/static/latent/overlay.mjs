@@ -1,11 +1,12 @@
 // What lies over the points: rings of the prior, names of classes, thumbnails, ellipses of q(z|x), the cross, the lasso.
 
-import { ellipse } from "./geometry.mjs";
+import { apart, ellipse } from "./geometry.mjs";
 
 const RINGS = [1, 2]; // standard deviations of the prior
 const FEW = 220; // points in sight, from which on they are drawn as pictures
 const CLOSE = 3; // times the whole map, before pictures are thought of
 const THUMB = 30;
+const NAME = 15; // pixels that a class's name is high
 const MOST_ELLIPSES = 200;
 
 function text(context, words, [x, y], colours, align = "center") {
@@ -20,23 +21,27 @@ function rings(context, { cloud, view, colours }) {
   const [x, y] = view.pixel(middle);
   context.font = "12px Inter, sans-serif";
   for (const sigma of RINGS) {
-    Object.assign(context, { strokeStyle: colours.muted, lineWidth: 1 });
-    context.setLineDash([2, 4]);
     context.beginPath();
     context.arc(x, y, sigma * view.scale, 0, 2 * Math.PI);
-    context.stroke();
+    for (const [width, colour, dash] of [[3, colours.page, []], [1.25, colours.muted, [3, 3]]]) {
+      Object.assign(context, { strokeStyle: colour, lineWidth: width });
+      context.setLineDash(dash);
+      context.stroke();
+    }
     context.setLineDash([]);
     const top = y - sigma * view.scale;
     if (top > 8) text(context, `${sigma}σ of the prior`, [x, top], { ...colours, ink: colours.muted });
   }
 }
 
-function names(context, { classes, view, colours, hidden }) {
+function names(context, { classes, view, colours, marks: { hidden } }) {
   context.font = "600 15px Inter, sans-serif";
-  for (const [label, name, place] of classes) if (!hidden.has(label)) text(context, name, view.pixel(place), colours);
+  const shown = classes.filter(([label]) => !hidden.has(label));
+  const boxes = shown.map(([, name, place]) => [...view.pixel(place), context.measureText(name).width + 6, NAME]);
+  apart(boxes).forEach(([x, y], index) => text(context, shown[index][1], [x, y], colours));
 }
 
-function inSight({ cloud, view, kept }) {
+function inSight({ cloud, view, marks: { kept } }) {
   const found = [];
   for (let index = 0; index < cloud.count && found.length <= FEW; index += 1) {
     if (!kept[index]) continue;
@@ -54,7 +59,7 @@ function thumbnails(context, state) {
   const height = THUMB * (state.tiles.height / state.tiles.width);
   for (const [index, x, y] of found) {
     state.tiles.draw(context, index, [x - THUMB / 2, y - height / 2, THUMB, height], state.theme);
-    Object.assign(context, { strokeStyle: state.colours.line, lineWidth: 1 });
+    Object.assign(context, { strokeStyle: state.colours.rule, lineWidth: 1 });
     context.strokeRect(x - THUMB / 2, y - height / 2, THUMB, height);
   }
   return true;
@@ -72,7 +77,7 @@ function posterior(context, { cloud, view, colours }, index, sigmas, width) {
 }
 
 function ellipses(context, state) {
-  const { cloud, hovered, selected, guest, view, colours } = state;
+  const { cloud, view, colours, point: { hovered, guest }, marks: { selected } } = state;
   if (!cloud.linear) return;
   if (selected.length <= MOST_ELLIPSES) for (const index of selected) posterior(context, state, index, [1], 0.6);
   if (hovered >= 0) posterior(context, state, hovered, [1, 2], 1.4);
@@ -87,7 +92,7 @@ function ellipses(context, state) {
   }
 }
 
-function cross(context, { place, pinned, view, colours }) {
+function cross(context, { point: { place, pinned }, view, colours }) {
   if (!place) return;
   const [x, y] = view.pixel(place);
   for (const [width, colour] of [[5, colours.page], [2, colours.ink]]) {
@@ -102,7 +107,7 @@ function cross(context, { place, pinned, view, colours }) {
   }
 }
 
-function fence(context, { fence: polygon, view, colours }) {
+function fence(context, { marks: { fence: polygon }, view, colours }) {
   if (!polygon?.length) return;
   Object.assign(context, { strokeStyle: colours.ink, lineWidth: 1.5 });
   context.setLineDash([4, 3]);

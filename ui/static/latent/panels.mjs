@@ -5,7 +5,7 @@ import { count, nats, signedTwo } from "./words.mjs";
 import { classColour, gradient, range } from "./colours.mjs";
 import { show } from "./picture.mjs";
 
-const NEIGHBOURS = 4;
+const NEIGHBOURS = 4; // at most
 const GALLERY = 12;
 const REACH = 3.5; // standard deviations of the prior that a slider covers, at least
 
@@ -16,8 +16,10 @@ export function createPicture(side) {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", "The image that the decoder makes of the point");
   const words = node(side, "p", "lc-words");
+  const line = node(side, "div", "lc-line");
+  const label = node(line, "span", "lc-label", "nearest real images");
+  const way = node(line, "a", "lc-link");
   const box = node(side, "div", "lc-near");
-  node(box, "span", "lc-label", "nearest real images");
   const near = Array.from({ length: NEIGHBOURS }, () => node(box, "canvas", "lc-tile"));
   return {
     canvas,
@@ -31,10 +33,19 @@ export function createPicture(side) {
       words.textContent = message;
     },
     near(indices, tiles, theme) {
-      box.hidden = !tiles;
+      label.hidden = box.hidden = !tiles;
       if (tiles) near.forEach((tile, place) => place < indices.length && tiles.show(tile, indices[place], theme));
     },
+    lead(address, sentence) {
+      point(way, address, sentence);
+    },
   };
+}
+
+// A link to an address; none where there is none.
+function point(link, address, sentence) {
+  link.hidden = !address;
+  if (address) Object.assign(link, { href: address, textContent: sentence });
 }
 
 /** A slider for each dimension, the one with the largest KL first; those not in use are marked. */
@@ -84,17 +95,18 @@ export function createLegend(foot, onToggle) {
         button.addEventListener("click", () => onToggle(label));
       }
     },
-    numbers(values, name, unit, theme) {
+    numbers(values, unit, scale) {
       const [low, high] = range(values);
       box.replaceChildren();
       node(box, "span", "", nats(low));
-      node(box, "span", "lc-ramp").style.background = gradient(name, theme);
+      node(box, "span", "lc-ramp").style.background = gradient(scale);
       node(box, "span", "", `${nats(high)} ${unit}`);
     },
   };
 }
 
-/** What is inside the lasso: how many, of which classes, their mean terms, some of their pictures, a table to take away. */
+/** What is inside the lasso: how many, of which classes, their mean terms, some of their pictures, a table to take away,
+    and the way on from one image or two. */
 export function createSelection(root, onClear, onTake) {
   const box = node(root, "section", "lc-selection");
   box.hidden = true;
@@ -107,11 +119,15 @@ export function createSelection(root, onClear, onTake) {
     button.type = "button";
     button.addEventListener("click", act);
   }
+  const way = node(bar, "a", "lc-button lc-way");
   return {
-    async draw(summary, { cloud, tiles, decoder, shape, theme }) {
+    async draw(summary, map) {
+      const { cloud, tiles, decoder, shape, theme } = map;
       box.hidden = !summary;
       box.dataset.count = summary?.indices.length ?? 0;
       if (!summary) return;
+      const few = summary.indices.length <= 2;
+      point(way, few ? map.walkFrom(...summary.indices) : null, summary.indices.length === 2 ? "Walk from one to the other" : "Walk from here");
       words.textContent = summary.words;
       gallery.replaceChildren();
       const some = summary.indices.slice(0, GALLERY);

@@ -2,6 +2,7 @@
 
 import { node, set, shape } from "../run/nodes.mjs";
 import { nats } from "../run/numbers.mjs";
+import { normal } from "./chance.mjs";
 import { show } from "./picture.mjs";
 
 const SAMPLES = 12;
@@ -11,7 +12,6 @@ const GRID = Array.from({ length: 81 }, (_, index) => -4 + index / 10);
 const [WIDTH, HEIGHT, TOP] = [150, 56, 0.55]; // of a panel, and the density at its upper edge
 
 const bell = (value, mean, sigma) => Math.exp(-(((value - mean) / sigma) ** 2) / 2) / (sigma * Math.sqrt(2 * Math.PI));
-const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 
 /** The density of q(z_j) = mean over x of q(z_j|x) at each value of a grid, from at most `most` codes. */
 export function aggregate(cloud, dimension, grid, most = CODES) {
@@ -30,7 +30,7 @@ export function aggregate(cloud, dimension, grid, most = CODES) {
 export function draw(cloud, fromPrior) {
   const index = Math.floor(Math.random() * cloud.count);
   const [mean, sigma] = [cloud.code(index), cloud.spread(index)];
-  return Float32Array.from({ length: cloud.latent }, (_, axis) => (fromPrior ? normal() : mean[axis] + sigma[axis] * normal()));
+  return Float32Array.from({ length: cloud.latent }, (_, axis) => (fromPrior ? normal(Math.random) : mean[axis] + sigma[axis] * normal(Math.random)));
 }
 
 function line(values) {

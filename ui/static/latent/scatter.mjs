@@ -73,6 +73,8 @@ class Shaded {
   }
 }
 
+const hex = (...bytes) => `#${bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+
 class Plain {
   constructor(canvas) {
     Object.assign(this, { canvas, context: canvas.getContext("2d"), kind: "2d", values: {} });
@@ -92,7 +94,7 @@ class Plain {
       const [x, y] = view.pixel([place[2 * index], place[2 * index + 1]]);
       if (x < -size || y < -size || x > view.width + size || y > view.height + size) continue;
       const [red, green, blue, alpha] = colour.subarray(4 * index, 4 * index + 4);
-      const ink = `rgba(${red},${green},${blue},${kept[index] > 1 ? 1 : alpha / 255})`;
+      const ink = hex(red, green, blue, kept[index] > 1 ? 255 : alpha);
       if (ink !== last) context.fillStyle = last = ink;
       context.fillRect(x - size / 2, y - size / 2, size, size);
     }

@@ -1,7 +1,7 @@
 // Walks through the latent space: from one image to another, along one dimension, along an attribute. It needs no
 // framework: mountWalk(element, { base: "/api/runs/NAME" }) is all that a page has to say.
 
-import { node, set } from "../run/nodes.mjs";
+import { node, styled } from "../run/nodes.mjs";
 import { themeAround } from "../run/palette.mjs";
 import { Cloud } from "./cloud.mjs";
 import { loadDecoder } from "./decoder.mjs";
@@ -11,23 +11,15 @@ import { Density } from "./walk_density.mjs";
 import { DimensionsView } from "./walk_dimensions.mjs";
 import { Gallery } from "./walk_gallery.mjs";
 import { PathView } from "./walk_path.mjs";
+import { Tabs } from "./walk_tabs.mjs";
 import { farthest } from "./walk_tiles.mjs";
 
 const DEFAULTS = { base: "", theme: undefined, query: {}, onState: () => {} };
 const VIEWS = [["images", "From image to image", PathView], ["dimensions", "One dimension at a time", DimensionsView], ["attributes", "Attributes", AttributeView]];
 const NO_LABEL = 255;
 const QUIET = 200; // ms after the last change, until the address is told
-let style = null;
 
-function styled() {
-  style ??= Promise.all(["canvas.css", "walk.css"].map((name) => new Promise((resolve) => {
-    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL(name, import.meta.url).href });
-    link.onload = link.onerror = resolve;
-    document.head.append(link);
-  })));
-  return style;
-}
-
+const dressed = () => Promise.all(["canvas.css", "walk.css"].map((name) => styled(new URL(name, import.meta.url).href)));
 const within = (value, low, high, otherwise) => (Number.isFinite(value) ? Math.max(low, Math.min(high, value)) : otherwise);
 
 class Walk {
@@ -37,7 +29,7 @@ class Walk {
     this.build(element);
     this.observer = new ResizeObserver(() => this.redraw());
     this.observer.observe(this.root);
-    styled().then(() => {
+    dressed().then(() => {
       this.dressed = true;
       this.redraw();
     });
@@ -47,30 +39,14 @@ class Walk {
   build(element) {
     this.root = node(element, "section", "lc-figure wk-figure");
     Object.assign(this.root.dataset, { testid: "walk", ready: 0, share: 0.5, decodes: 0 });
-    const tabs = set(node(this.root, "div", "wk-tabs"), { role: "tablist", "aria-label": "Ways to walk" });
+    this.tabs = new Tabs(this.root, "Ways to walk", (name) => this.open(name));
     this.said = node(this.root, "p", "wk-note");
     this.said.setAttribute("role", "status");
     this.body = node(this.root, "div", "wk-body");
     this.gallery = new Gallery(this.body, this);
     this.lacks = node(this.body, "p", "lc-words");
-    this.base_row = this.createBase();
-    this.tabs = VIEWS.map(([name, words, View]) => this.tab(tabs, name, words, View));
-  }
-
-  tab(list, name, words, View) {
-    const button = Object.assign(node(list, "button", "wk-tab", words), { type: "button", id: `wk-tab-${name}` });
-    set(button, { role: "tab", "aria-controls": `wk-panel-${name}` });
-    const panel = set(node(this.body, "div", "wk-panel"), { role: "tabpanel", id: `wk-panel-${name}`, "aria-labelledby": button.id });
-    button.addEventListener("click", () => this.open(name));
-    button.addEventListener("keydown", ({ key }) => {
-      const way = { ArrowLeft: -1, ArrowRight: 1 }[key];
-      if (!way) return;
-      const place = VIEWS.findIndex(([other]) => other === name);
-      const next = this.tabs[(place + way + VIEWS.length) % VIEWS.length];
-      this.open(next.name);
-      next.button.focus();
-    });
-    return { name, button, panel, view: new View(panel, this) };
+    this.baseRow = this.createBase();
+    this.views = VIEWS.map(([name, words, View]) => ({ name, view: new View(this.tabs.add(name, words, this.body), this) }));
   }
 
   createBase() {
@@ -123,7 +99,7 @@ class Walk {
     this.root.dataset.decoder = decoder?.where ?? "none";
     this.body.hidden = false;
     this.begin(asked);
-    for (const { view } of this.tabs) view.open();
+    for (const { view } of this.views) view.open();
     this.gallery.fill();
     this.open(VIEWS.some(([name]) => name === asked.view) ? asked.view : "images");
   }
@@ -133,11 +109,12 @@ class Walk {
     this.gallery.fill();
     const [first, last] = farthest(this.cloud, this.gallery.offered);
     const index = (text, otherwise) => (/^\d+$/.test(text ?? "") && Number(text) < this.cloud.count ? Number(text) : otherwise);
-    this.ends = { A: this.end(index(from, first)), B: this.end(index(to, last)), base: this.end(index(around, first)) };
+    const start = index(from, first);
+    this.ends = { A: this.end(start), B: this.end(index(to, start === last ? first : last)), base: this.end(index(around, first)) };
     this.kind = kind === "spherical" && this.cloud.latent > 1 ? "spherical" : "linear";
     this.share = within(parseFloat(at), 0, 1, 0.5);
     Object.assign(this.root.dataset, { share: this.share, kind: this.kind });
-    Object.assign(this.base_row.input, { max: this.cloud.count - 1 });
+    Object.assign(this.baseRow.input, { max: this.cloud.count - 1 });
   }
 
   end(index) {
@@ -151,20 +128,16 @@ class Walk {
   }
 
   get here() {
-    return this.tabs.find(({ name }) => name === this.view);
+    return this.views.find(({ name }) => name === this.view);
   }
 
   /** Goes to one of the views. */
   open(name) {
     this.view = name;
-    for (const tab of this.tabs) {
-      const chosen = tab.name === name;
-      set(tab.button, { "aria-selected": chosen, tabindex: chosen ? 0 : -1 });
-      tab.panel.hidden = !chosen;
-    }
+    this.tabs.show(name);
     this.root.dataset.view = name;
     if (!this.cloud) return;
-    this.base_row.box.hidden = name === "images";
+    this.baseRow.box.hidden = name === "images";
     this.gallery.offerSlots(name === "images" ? ["A", "B"] : ["base"]);
     this.anew();
   }
@@ -172,8 +145,8 @@ class Walk {
   // After another end or view.
   anew() {
     const { index } = this.ends.base;
-    if (index !== null) this.base_row.input.value = index;
-    this.base_row.words.textContent = index === null ? "your own image" : this.title(index);
+    if (index !== null) this.baseRow.input.value = index;
+    this.baseRow.words.textContent = index === null ? "your own image" : this.title(index);
     this.gallery.redraw();
     this.here.view.measure();
     this.redraw();
@@ -184,6 +157,11 @@ class Walk {
   take(slot, end) {
     this.ends[slot] = end;
     this.anew();
+  }
+
+  /** An image from outside, pixels [c, h, w] as bytes, and where the encoder sees it: it goes to the slot that is chosen. */
+  welcome({ mean }, bytes) {
+    this.take(this.gallery.active, { index: null, z: mean, pixels: Float32Array.from(bytes, (value) => value / 255) });
   }
 
   /** To a share of the way. */

@@ -1,11 +1,11 @@
 // An attribute: the mean code of one class minus that of another, added to the code of an image, more or less of it.
 
 import { node, set } from "../run/nodes.mjs";
-import { Follower } from "./decoder.mjs";
+import { decodeAll, Follower } from "./decoder.mjs";
 import { show } from "./picture.mjs";
 import { nats, signedTwo } from "./words.mjs";
 import { attribute, norm } from "./walk_maths.mjs";
-import { decodeAll, Row } from "./walk_tiles.mjs";
+import { Row } from "./walk_tiles.mjs";
 
 const REACH = 2; // times the vector, either way
 const TILES = 9;
@@ -69,7 +69,7 @@ export class AttributeView {
     this.vector = attribute(walk.cloud, Number(this.of.value), this.minus.value === "" ? null : Number(this.minus.value));
     this.go(this.amount);
     const codes = Array.from({ length: TILES }, (_, place) => this.at(-REACH + (2 * REACH * place) / (TILES - 1)));
-    const made = await decodeAll(walk, codes, wanted, (pixels, start, number) => {
+    const made = await decodeAll(walk.decoder, codes, wanted, (pixels, start, number) => {
       for (let place = start; place < start + number; place += 1) this.row.put(place, pixels, place * walk.size, walk);
     });
     if (!made) return;

@@ -6,10 +6,14 @@ import { tick } from "../run/numbers.mjs";
 import { signedTwo, nats } from "./words.mjs";
 import { NAMES } from "./walk_words.mjs";
 
-const HEIGHT = 72; // of a panel
-const GAP = 18; // above it, where its title stands
+const HEIGHT = 70; // of a panel
+const GAP = 22; // above it, where its title stands
 const EDGE = 6; // pixels from top and bottom, within which no gridline has room for its number
-const APART = 15; // pixels between two lines, from which on each has its name
+const LINE = 15; // of text: pixels that a name is high
+const HALF = 28; // pixels from the middle of a name to its end
+const BESIDE = [9, 12, 15]; // pixels between a line and the middle of its name, which a steep line needs more of
+const CLOSE = 5; // pixels from its own line to the middle of a name, at least
+const CLEAR = 30; // pixels from the other line, from which on it is not confused with it
 const AXIS = 20;
 const ASIDE = 34; // right of the panels, where the names begin
 const PANELS = [
@@ -32,22 +36,38 @@ function scale(values, { floor = false, least = -Infinity }) {
 
 const path = (values, x, y) => values.map((value, step) => `${step ? "L" : "M"}${x(step / (values.length - 1)).toFixed(1)},${y(value).toFixed(1)}`).join("");
 
-// Names of two lines: at their ends if these are apart, else where the lines are farthest apart, on the outer side.
+// Where the name of a line is read best: close to the line, away from the other one and from the names that stand.
+function spot(own, other, taken, reach) {
+  const from = (curve, at, step) => Math.min(...curve.slice(step - reach, step + reach + 1).map((value) => Math.abs(value - at)));
+  let best = null;
+  for (let step = reach; step < own.length - reach; step += 1) {
+    if (Math.abs(step - (own.length - 1) / 2) < reach + 1) continue; // where the slider stands at first
+    for (const at of BESIDE.flatMap((gap) => [own[step] - gap, own[step] + gap])) {
+      const [near, far] = [Math.min(BESIDE[0], from(own, at, step)), Math.min(CLEAR, from(other, at, step))];
+      const free = taken.every((name) => Math.abs(name.step - step) > 2 * reach || Math.abs(name.at - at) > LINE);
+      if (!free || at < LINE / 2 || at > HEIGHT - LINE / 2 || near < CLOSE || far < LINE) continue;
+      if (!best || near + far > best.room) best = { step, at, room: near + far };
+    }
+  }
+  return best;
+}
+
+// Names of two lines: at their ends if these are apart, else beside each where there is room.
 function names(group, lines, { x, right, narrow }, y, ends) {
   if (lines.length < 2) return;
-  const [one, other] = lines.map(({ values }) => values.map(y));
-  if (ends && !narrow && Math.abs(one.at(-1) - other.at(-1)) >= APART) {
-    lines.forEach(({ kind }, index) => write(shape(group, "text", "wk-name"), right + ASIDE, [one, other][index].at(-1), NAMES[kind]));
+  const curves = lines.map(({ values }) => values.map(y));
+  const [one, other] = curves;
+  if (ends && !narrow && Math.abs(one.at(-1) - other.at(-1)) >= LINE) {
+    lines.forEach(({ kind }, index) => write(shape(group, "text", "wk-name"), right + ASIDE, curves[index].at(-1), NAMES[kind]));
     return;
   }
-  const apart = one.map((value, step) => Math.abs(value - other[step]));
-  const step = apart.indexOf(Math.max(...apart));
-  if (apart[step] < APART) return;
+  const reach = Math.ceil((HALF * (one.length - 1)) / (x(1) - x(0)));
+  const taken = [];
   lines.forEach(({ kind }, index) => {
-    const above = (index ? other[step] < one[step] : one[step] < other[step]);
-    const at = (index ? other : one)[step] + (above ? -9 : 9);
-    const text = shape(group, "text", "wk-name", { "text-anchor": step > 0.8 * one.length ? "end" : step < 0.2 * one.length ? "start" : "middle" });
-    write(text, x(step / (one.length - 1)), Math.max(7, Math.min(HEIGHT - 7, at)), NAMES[kind]);
+    const found = spot(curves[index], curves[1 - index], taken, reach);
+    if (!found) return;
+    taken.push(found);
+    write(shape(group, "text", "wk-name", { "text-anchor": "middle" }), x(found.step / (one.length - 1)), found.at, NAMES[kind]);
   });
 }
 

@@ -1,6 +1,7 @@
 // The aggregate posterior q(z) = (1/N) Σ q(z|x): where the decoder has been trained, and where it has not.
 
-import { normal, quantileOf, random } from "./walk_maths.mjs";
+import { normal, random } from "./chance.mjs";
+import { quantileOf } from "./walk_maths.mjs";
 
 const MOST = 300; // codes that stand for all where there are more
 const BREATH = 8; // ms of work in one go

@@ -2,9 +2,10 @@
 
 import { node } from "../run/nodes.mjs";
 import { tick } from "../run/numbers.mjs";
+import { decodeAll } from "./decoder.mjs";
 import { nats, signedTwo } from "./words.mjs";
 import { traverse } from "./walk_maths.mjs";
-import { decodeAll, Row } from "./walk_tiles.mjs";
+import { Row } from "./walk_tiles.mjs";
 
 export const VALUES = Array.from({ length: 9 }, (_, step) => -3 + 0.75 * step);
 
@@ -59,7 +60,7 @@ export class DimensionsView {
     for (const { dimension, row, here, folded } of this.rows) {
       here.textContent = signedTwo(walk.ends.base.z[dimension]);
       if (!walk.decoder || (folded && !this.fold.open)) continue;
-      const made = await decodeAll(walk, traverse(walk.ends.base.z, dimension, VALUES), wanted, (pixels, start, number) => {
+      const made = await decodeAll(walk.decoder, traverse(walk.ends.base.z, dimension, VALUES), wanted, (pixels, start, number) => {
         for (let place = start; place < start + number; place += 1) row.put(place, pixels, place * walk.size, walk);
       });
       if (!made) return;

@@ -27,7 +27,7 @@ export class Gallery {
       this.fill();
     });
     const own = node(this.box, "div", "wk-own");
-    this.guests = createGuests(own, { get shape() { return walk.shape; }, encode: (bytes) => this.encode(bytes), note: (words) => walk.note(words) });
+    this.guests = createGuests(own, walk);
   }
 
   slot(slot, words) {
@@ -100,19 +100,5 @@ export class Gallery {
     if (!walk.decoder) return canvas.replaceWith(node(canvas.parentElement, "span", "wk-number", String(end.index)));
     if (!this.decoded.has(end.index)) this.decoded.set(end.index, walk.decoder.decode(Float32Array.from(end.z), walk.cloud.latent));
     show(canvas, await this.decoded.get(end.index), walk.shape, walk.theme);
-  }
-
-  /** An image [c, h, w] of bytes from outside: the encoder says where it stands. */
-  async encode(bytes) {
-    const { walk } = this;
-    try {
-      const response = await fetch(`${walk.base}/encode?step=${walk.cloud.head.step}`, { method: "POST", body: bytes, signal: walk.abort.signal });
-      const told = await response.json();
-      if (!response.ok) throw new Error(told.error);
-      walk.note("");
-      walk.take(this.active, { index: null, z: told.mean, pixels: Float32Array.from(bytes, (value) => value / 255) });
-    } catch (error) {
-      if (!walk.abort.signal.aborted) walk.note(error.message);
-    }
   }
 }

@@ -2,12 +2,12 @@
 
 import { node, set, shape as svgShape } from "../run/nodes.mjs";
 import { download } from "../run/picture.mjs";
-import { Follower } from "./decoder.mjs";
+import { decodeAll, Follower } from "./decoder.mjs";
 import { show } from "./picture.mjs";
 import { createCharts } from "./walk_charts.mjs";
 import { film, stripPicture } from "./walk_files.mjs";
 import { norm, pathLength, PATHS, shell, walk as steps } from "./walk_maths.mjs";
-import { decodeAll, Row } from "./walk_tiles.mjs";
+import { Row } from "./walk_tiles.mjs";
 import { NAMES, unused, verdict } from "./walk_words.mjs";
 
 const POINTS = 41; // of a path
@@ -48,7 +48,7 @@ export class PathView {
     this.words = node(side, "p", "lc-words");
     this.kinds = node(side, "div", "lc-modes");
     set(this.kinds, { role: "group", "aria-label": "Path" });
-    this.switches = [["linear", "Linear"], ["spherical", "Spherical"]].map(([kind, words]) => {
+    this.switches = [["linear", "Straight"], ["spherical", "Spherical"]].map(([kind, words]) => {
       const element = Object.assign(node(this.kinds, "button", "lc-mode", words), { type: "button" });
       element.addEventListener("click", () => walk.turn(kind));
       return [kind, element];
@@ -122,7 +122,7 @@ export class PathView {
     try {
       for (const path of this.paths) {
         const { row } = this.strips.find(({ kind }) => kind === path.kind);
-        path.pixels = await decodeAll(walk, path.codes, wanted, (pixels, start, number) => {
+        path.pixels = await decodeAll(walk.decoder, path.codes, wanted, (pixels, start, number) => {
           for (let step = start; step < start + number; step += 1) if (step % EVERY === 0) row.put(step / EVERY, pixels, step * size, walk);
         });
         if (!path.pixels) return null;

@@ -2,27 +2,11 @@
 
 import { node } from "../run/nodes.mjs";
 import { show } from "./picture.mjs";
-import { random } from "./walk_maths.mjs";
+import { random } from "./chance.mjs";
 
-const AT_ONCE = 11; // codes decoded in one go, so that the page goes on breathing
 const EACH = 2; // images offered of each class
 const MOST_CLASSES = 10;
 const NO_LABEL = 255;
-
-/** Decodes codes a few at a time: `each(pixels, start, number)` hears of each few; null when not `wanted()` any more. */
-export async function decodeAll({ decoder, cloud, shape }, codes, wanted, each = () => {}) {
-  const size = shape.channels * shape.width * shape.height;
-  const all = new Float32Array(codes.length * size);
-  for (let start = 0; start < codes.length; start += AT_ONCE) {
-    const some = codes.slice(start, start + AT_ONCE);
-    const pixels = await decoder.decode(Float32Array.from(some.flatMap((z) => [...z])), cloud.latent);
-    if (!wanted()) return null;
-    all.set(pixels, start * size);
-    each(all, start, some.length);
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  return all;
-}
 
 /** A row of pictures that keeps its pixels, so that it can be drawn again in another theme. */
 export class Row {

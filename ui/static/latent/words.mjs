@@ -5,7 +5,10 @@ import { count, nats, weight } from "../run/numbers.mjs";
 export { count, nats };
 
 /** A coordinate: two decimals with a true minus. */
-export const signedTwo = (value) => weight(Math.abs(value)).replace(/^/, value < -0.005 ? "\u2212" : "");
+export function signedTwo(value) {
+  const text = Math.abs(value) < 0.005 ? "0.00" : weight(Math.abs(value));
+  return value <= -0.005 ? `\u2212${text}` : text;
+}
 
 const mean = (indices, values) => indices.reduce((sum, index) => sum + values[index], 0) / indices.length;
 
@@ -18,7 +21,7 @@ export function summarise(cloud, indices, names) {
   const terms = Number.isFinite(reconstruction)
     ? ` Mean ELBO ${nats(reconstruction - kl)} = ${nats(reconstruction)} − ${nats(kl)} nats per image.` : Number.isFinite(kl) ? ` Mean KL ${nats(kl)} nats per image.` : "";
   const of = classes.length ? `: ${classes.slice(0, 6).join(", ")}` : "";
-  return `${count(indices.length)} images selected${of}.${terms}`;
+  return `${count(indices.length)} ${indices.length === 1 ? "image" : "images"} selected${of}.${terms}`;
 }
 
 /** The selection as comma-separated values: index, label, terms in nats, and the code's mean. */

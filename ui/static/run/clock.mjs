@@ -1,7 +1,5 @@
 // The clock of a replay: which of the logged steps is shown. At null it follows the newest.
 
-import { countWhile } from "./rows.mjs";
-
 const ROWS_A_SECOND = 15;
 const SHORTEST = 6; // seconds
 const LONGEST = 30;
@@ -78,11 +76,6 @@ export class Clock {
     this.hold();
     if (this.steps.length) this.at = this.steps.length - 1;
     this.tell();
-  }
-
-  /** To the logged step next to one that may not be logged. */
-  find(step) {
-    this.seek(countWhile(this.steps.length, (index) => this.steps[index] < step));
   }
 
   reset() {

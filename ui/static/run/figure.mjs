@@ -4,7 +4,7 @@
 import { Clock } from "./clock.mjs";
 import { Lane } from "./lane.mjs";
 import { union } from "./layout.mjs";
-import { node } from "./nodes.mjs";
+import { node, styled } from "./nodes.mjs";
 import { themeAround } from "./palette.mjs";
 import { createCaption } from "./words.mjs";
 import { createTransport } from "./transport.mjs";
@@ -22,18 +22,9 @@ const DEFAULTS = {
 };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const same = (one, other) => one?.length === other.length && one.every((run, index) => run.base === other[index].base && run.recording === other[index].recording);
-let style = null;
 
-// Adds the stylesheet to the page, once, unless the page has it; resolves when it is there, or has failed to come.
-function styled() {
-  style ??= document.querySelector("style[data-er]") ? Promise.resolve() : new Promise((resolve) => {
-    const link = document.createElement("link");
-    Object.assign(link, { rel: "stylesheet", href: new URL("figure.css", import.meta.url).href });
-    link.onload = link.onerror = resolve;
-    document.head.append(link);
-  });
-  return style;
-}
+// A page that is one file has the style sheet in it, and its modules have no address beside which another file is.
+const dressed = () => (document.querySelector("style[data-er]") ? Promise.resolve() : styled(new URL("figure.css", import.meta.url).href));
 
 class Figure {
   constructor(element, options) {
@@ -42,7 +33,7 @@ class Figure {
     this.build(element);
     this.observer = new ResizeObserver(() => this.writeCaption.fit());
     this.observer.observe(this.root);
-    styled().then(() => {
+    dressed().then(() => {
       this.root.hidden = false;
       this.redraw();
     });

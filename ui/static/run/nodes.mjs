@@ -1,6 +1,7 @@
 // The few helpers that make and change nodes of the page.
 
 const SVG = "http://www.w3.org/2000/svg";
+const sheets = new Map();
 
 /** A new HTML element at the end of its parent. */
 export function node(parent, tag, className = "", text = "") {
@@ -23,6 +24,18 @@ export function shape(parent, tag, className = "", attributes = {}) {
 export function set(element, attributes) {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
+}
+
+/** Adds a style sheet to the page, once; resolves when it is there, or has failed to come. */
+export function styled(href) {
+  if (!sheets.has(href)) {
+    sheets.set(href, new Promise((resolve) => {
+      const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+      link.onload = link.onerror = resolve;
+      document.head.append(link);
+    }));
+  }
+  return sheets.get(href);
 }
 
 /** Places a text, its middle at the height y. */
