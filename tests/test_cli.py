@@ -357,7 +357,8 @@ def test_list_leaves_a_broken_run_out_and_says_so(command, store, done):
 
 
 KEYS = {"elbo", "reconstruction", "kl", "kl_per_dimension", "active_units", "mutual_information",
-        "mutual_information_ceiling", "nll", "samples", "images", "count", "split", "step", "beta_reached"}  # fmt: skip
+        "mutual_information_ceiling", "nll", "samples", "images", "count", "split", "step", "beta_reached",
+        "collapsed_fraction", "shuffle_cost", "decoder_response"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("split", "count"), [("test", 297), ("train", 1500)])

@@ -2,42 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import math
+from functools import cache
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from vae_core import diagnostics
+from vae_core.datasets import Digits
 from vae_core.diagnostics import (
     DIAGNOSTICS,
     PAIRS,
     Diagnostic,
     Encoded,
     active_units,
+    active_units_curve,
+    broken_bounds,
+    collapsed,
+    collapsed_curve,
+    collapsed_fraction,
+    data_eigenvalues,
+    dead_units,
+    decoder_response,
+    decoder_responses,
     elbo,
+    elbo_surgery,
     encode,
+    encoder_signal,
     kl_per_dimension,
+    kl_quantiles,
+    marginal_kl,
     mutual_information,
+    mutual_information_bracket,
     mutual_information_ceiling,
+    noise_variance,
     pairwise_log_prob,
+    polarised_regime,
+    shuffle_cost,
+    sigma_per_dimension,
+    silent_units,
+    variance_of_means,
+    worth_of_a_code,
+    zeroing_cost,
 )
+from vae_core.diagnostics.information import log_densities
+from vae_core.evidence import log_weights
 from vae_core.gaussian import DiagonalGaussian
-from vae_core.likelihoods import Bernoulli
-from vae_core.nets import Mlp
+from vae_core.heads import Normal
+from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian, Likelihood
+from vae_core.nets import Conv, Linear, Mlp
+from vae_core.oracle import ppca_optimum
 from vae_core.spec import Shape
 from vae_core.vae import VAE
 
 SHAPE = Shape(1, 4, 4, 16)
 every = pytest.mark.parametrize("diagnostic", DIAGNOSTICS, ids=lambda d: d.__name__)
+of_codes = pytest.mark.parametrize(
+    "diagnostic", [kl_per_dimension, active_units, mutual_information, marginal_kl, variance_of_means],
+    ids=lambda d: d.__name__,
+)  # fmt: skip
+SHOWN = [
+    function
+    for name, function in vars(diagnostics).items()
+    if inspect.isfunction(function) and next(iter(inspect.signature(function).parameters)) == "e"
+]
 
 
-def model(seed: int = 0) -> VAE:
+@cache
+def model(seed: int = 0, latent: int = 3) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return VAE(Mlp(widths=(8,), activation="tanh"), Bernoulli(), SHAPE, 3)
-
-
-VAE_OF_NO_MATTER = model()
+        return VAE(Mlp(widths=(8,), activation="tanh"), Bernoulli(), SHAPE, latent)
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +94,8 @@ def images(count: int) -> Tensor:
 
 
 def codes(mean: Tensor, logvar: Tensor) -> Encoded:
-    return Encoded(DiagonalGaussian(mean, logvar), torch.zeros(len(mean), *SHAPE[:3]), VAE_OF_NO_MATTER)
+    """Codes of images without anything on them, with a model that is of no matter."""
+    return Encoded(DiagonalGaussian(mean, logvar), torch.zeros(len(mean), *SHAPE[:3]), model(latent=mean.shape[1]))
 
 
 def known(count: int, seed: int = 0) -> Encoded:
@@ -69,17 +109,17 @@ def some(count: int = 40, dimensions: int = 5) -> Encoded:
     return codes(mean, logvar)
 
 
-@every
+@of_codes
 def test_collapse_reads_as_exactly_zero(diagnostic: Diagnostic) -> None:
-    assert not diagnostic(codes(torch.zeros(50, 4), torch.zeros(50, 4))).any()
+    assert not torch.as_tensor(diagnostic(codes(torch.zeros(50, 4), torch.zeros(50, 4)))).any()
 
 
 @every
-def test_every_diagnostic_is_finite_and_not_negative(diagnostic: Diagnostic) -> None:
+def test_every_diagnostic_is_finite(diagnostic: Diagnostic) -> None:
     for e in (some(), some(1), codes(1e3 * some().posterior.mean, torch.full((40, 5), -20.0))):
-        value = diagnostic(e)
-        assert value.isfinite().all()
-        assert value.ge(-1e-6).all()
+        assert diagnostic(e).isfinite().all()
+        if diagnostic is not shuffle_cost:  # a code can also do harm
+            assert diagnostic(e).ge(-1e-6).all()
 
 
 @every
@@ -89,10 +129,16 @@ def test_every_diagnostic_is_the_same_each_time(diagnostic: Diagnostic) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@every
-def test_every_diagnostic_says_what_it_measures(diagnostic: Diagnostic) -> None:
-    assert diagnostic.__doc__
-    assert diagnostic.__doc__.splitlines()[0].rstrip().endswith(".")
+@pytest.mark.parametrize("function", SHOWN, ids=lambda f: f.__name__)
+def test_every_diagnostic_says_what_it_measures_and_shows_how(function: Diagnostic) -> None:
+    assert function.__doc__
+    assert function.__doc__.splitlines()[0].endswith(".")
+    assert len(inspect.getsource(function).splitlines()) <= 25
+
+
+def test_what_a_page_may_show_is_found() -> None:
+    assert len(SHOWN) >= 20
+    assert {*DIAGNOSTICS} <= {*SHOWN}
 
 
 def test_the_price_is_the_mean_over_images_of_each_dimension() -> None:
@@ -213,3 +259,303 @@ def test_mutual_information_of_sharp_and_far_codes_is_their_ceiling(spread: floa
     e = codes(mean, torch.full_like(mean, -20.0))
     assert float(mutual_information(e)) <= math.log(200) + 1e-6
     assert float(mutual_information(e)) == pytest.approx(math.log(200), abs=1e-3)
+
+
+# What the posteriors tell
+
+
+def test_a_step_in_the_curve_of_active_units_is_a_variance() -> None:
+    mean = torch.tensor([1.0, -1.0]).repeat(50)[:, None] * torch.tensor([1, 0.02, 0.0101, 0.00995, 0]).sqrt()
+    e = codes(mean, torch.zeros_like(mean))
+    thresholds = torch.tensor([0.0, 0.005, 0.01, 0.015, 0.5, 2.0])
+    assert active_units_curve(e, thresholds).tolist() == [4, 4, 3, 2, 1, 0]
+    assert active_units_curve(e, thresholds)[2] == active_units(e)
+
+
+def test_collapse_allows_exactly_a_share_of_exceptions() -> None:
+    """95 images without cost and 5 that pay: collapsed if a tenth may pay, not if a hundredth may."""
+    mean = torch.zeros(100, 2)
+    mean[:5, 0] = 3.0
+    e = codes(mean, torch.zeros_like(mean))
+    assert collapsed(e, 0.01, 0.1).tolist() == [True, True]
+    assert collapsed(e, 0.01, 0.05).tolist() == [True, True]
+    assert collapsed(e, 0.01, 0.01).tolist() == [False, True]
+    assert float(collapsed_fraction(e)) == 0.5
+    assert collapsed_curve(e, torch.tensor([0.01, 4.4, 4.6])).tolist() == [0.5, 0.5, 1.0]
+
+
+def test_quantiles_tell_what_the_mean_hides() -> None:
+    mean = torch.zeros(100, 1)
+    mean[:5] = 4.0
+    e = codes(mean, torch.zeros_like(mean))
+    assert kl_quantiles(e, torch.tensor([0.0, 0.5, 0.9, 1.0])).squeeze(1).tolist() == [0, 0, 0, 8]
+    assert float(kl_per_dimension(e)) == pytest.approx(0.4)
+
+
+def test_dimensions_are_told_apart_by_mean_and_width() -> None:
+    """One that says something, one at the prior, one that serves half of the images, one wide and still moving."""
+    signs = torch.tensor([1.0, -1.0]).repeat(50)[:, None]
+    mean = signs * torch.tensor([1.0, 0.0, 0.5, 0.5])
+    variance = torch.tensor([0.1, 1.0, 0.1, 0.95]).repeat(100, 1)
+    variance[50:, 2] = 1.0
+    found = polarised_regime(codes(mean, variance.log()))
+    assert found.names == ["active", "passive", "mixed", "mixed"]
+    torch.testing.assert_close(found.noise, torch.tensor([0.1, 1.0, 0.55, 0.95]))
+    torch.testing.assert_close(found.variance, torch.tensor([1.0, 0.0, 0.25, 0.25]))
+    expected = torch.tensor([0.1**0.5, 1.0, (0.1**0.5 + 1) / 2, 0.95**0.5])
+    torch.testing.assert_close(sigma_per_dimension(codes(mean, variance.log())), expected)
+
+
+# Information
+
+
+@pytest.mark.parametrize(("count", "low", "high"), [(8, 0.741, 1.322), (32, 0.846, 0.956), (128, 0.888, 0.930)])
+def test_the_bracket_of_the_mutual_information_is_the_published_one(
+    count: int, low: float, high: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The means over many draws of N images; the first is low, the second high, the truth (0.901) between them."""
+    noise = seeded(9)
+    monkeypatch.setattr("vae_core.diagnostics.information.fixed_noise", lambda z: torch.randn(z.shape, generator=noise))
+    trials = 12_800 // count
+    found = torch.tensor([mutual_information_bracket(known(count, seed))[:2] for seed in range(trials)]).double()
+    error = found.std(0) / trials**0.5
+    assert float(found[:, 0].mean()) == pytest.approx(low, abs=4 * float(error[0]) + 0.001)
+    assert float(found[:, 1].mean()) == pytest.approx(high, abs=4 * float(error[1]) + 0.001)
+
+
+def test_the_bracket_begins_with_the_estimate_and_knows_its_error() -> None:
+    found = mutual_information_bracket(known(300))
+    assert found.low == pytest.approx(float(mutual_information(known(300))), abs=1e-6)
+    spread = torch.tensor([mutual_information_bracket(known(300, seed)).low for seed in range(1, 41)]).std()
+    assert 0.7 < found.error / float(spread) < 1.4
+    assert mutual_information_bracket(some(1)).high == math.inf
+
+
+def test_the_bound_is_cut_into_parts_that_sum_exactly() -> None:
+    for e in (known(1000), some(), known(PAIRS + 200)):
+        parts = elbo_surgery(e)
+        assert parts.mutual_information + parts.marginal_kl == pytest.approx(parts.kl, abs=1e-12)
+        assert parts.kl == pytest.approx(float(e.first(PAIRS).posterior.kl().sum(1).mean()), rel=1e-6)
+        assert marginal_kl(e) == parts.marginal_kl
+    assert elbo_surgery(known(1000)).marginal_kl == pytest.approx(0.0002, abs=0.15)
+    shifted = known(1000)
+    moved = codes(shifted.posterior.mean + 2, shifted.posterior.logvar)
+    assert elbo_surgery(moved).marginal_kl == pytest.approx(2.0, abs=0.2)
+    assert elbo_surgery(moved).mutual_information == pytest.approx(elbo_surgery(shifted).mutual_information, abs=1e-4)
+
+
+# The networks
+
+
+def digits(net: Mlp | Conv | Linear | None = None, likelihood: Likelihood | None = None, count: int = 80) -> Encoded:
+    """An untrained model of digits, with large weights so that its code matters."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        vae = VAE(net or Mlp(widths=(16, 12), gain=2.0), likelihood or Bernoulli(), Digits().shape, 4)
+    return encode(vae, Digits().load()[1].images[:count])
+
+
+def deaf(e: Encoded, layer: int = -1, scale: float = 0.0) -> Encoded:
+    """The same with a decoder in which one layer hardly hears the layer before it."""
+    vae = VAE(Mlp(widths=(16, 12), gain=2.0), Bernoulli(), e.vae.shape, e.vae.latent)
+    vae.load_state_dict(e.vae.state_dict())
+    with torch.no_grad():
+        linear = [module for module in vae.decoder if isinstance(module, torch.nn.Linear)][layer]
+        linear.weight *= scale
+    return dataclasses.replace(e, vae=vae)
+
+
+def test_shuffling_and_zeroing_cost_nothing_where_the_decoder_is_deaf() -> None:
+    e = deaf(digits())
+    assert float(shuffle_cost(e)) == pytest.approx(0, abs=1e-5)
+    assert zeroing_cost(e).abs().max() < 1e-5
+    assert float(encoder_signal(e)) == 0.0
+    assert float(encoder_signal(digits())) > 0.1
+
+
+def test_shuffling_costs_what_the_code_knew() -> None:
+    """An autoencoder by hand: one latent that is the brightness of the left half, given back by the decoder."""
+    vae = VAE(Linear(), Gaussian(sigma=0.1), SHAPE, 2)
+    with torch.no_grad():
+        vae.decoder[0].weight.zero_()[:, 0] = torch.tensor([1.0, 1, 0, 0]).repeat(4)
+        vae.decoder[0].bias.zero_()
+    z = torch.tensor([0.0, 1.0]).repeat(32)
+    x = z[:, None, None, None] * torch.tensor([1.0, 1, 0, 0]).expand(64, 1, 4, 4)
+    codes = DiagonalGaussian(torch.stack([z, 5 + z], 1), torch.full((64, 2), -30.0))
+    e = Encoded(codes, x, vae)
+    wrong = 8 * 0.5 / 0.1**2  # eight pixels, wrong by one
+    assert float(shuffle_cost(e)) == pytest.approx(wrong / 2, rel=1e-4)  # two of four shifts keep every code
+    assert zeroing_cost(e).tolist() == pytest.approx([wrong / 2, 0], abs=1e-3)
+    assert noise_variance(e) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("latent", [1, 3, 70, 200])
+def test_each_dimension_is_set_to_zero_alone(latent: int) -> None:
+    vae = model(latent=latent)
+    e = encode(vae, images(70))
+    found = zeroing_cost(e)
+    some = e.first(max(8, min(64, 4096 // latent)))
+    z = some.posterior.mean + some.posterior.std * diagnostics.encoded.fixed_noise(some.posterior.mean)
+    with torch.no_grad():
+        own = vae.likelihood.log_prob(vae.decode(z), some.images).mean()
+        for j in {0, latent // 2, latent - 1}:
+            without = z.clone()
+            without[:, j] = 0
+            expected = own - vae.likelihood.log_prob(vae.decode(without), some.images).mean()
+            assert float(found[j]) == pytest.approx(float(expected), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "net", [Mlp(widths=(16, 12)), Conv(channels=(4, 8), activation="tanh"), Linear()], ids=lambda net: net.kind
+)
+def test_an_untrained_decoder_listens(net: Mlp | Conv | Linear) -> None:
+    e = digits(net)
+    layers = 0 if isinstance(net, Linear) else 2
+    assert silent_units(e, e.vae.decoder).shape == (layers,)
+    assert silent_units(e, e.vae.decoder).sum() == 0
+    assert dead_units(e).tolist() == dead_units(e, "encoder").tolist() == [0.0] * layers
+    assert len(decoder_responses(e, e.vae.decoder)) == max(1, layers)
+    assert float(decoder_response(e)) == float(decoder_responses(e, e.vae.decoder)[-1]) > 0
+
+
+def test_a_silent_decoder_still_moves_and_a_dead_one_does_not() -> None:
+    e = digits()
+    silent, dead = deaf(e, 1, 1e-3), deaf(e, 1)
+    assert silent_units(silent, e.vae.decoder).tolist() == [0, 1]
+    assert dead_units(silent).tolist() == [0, 0]
+    assert silent_units(dead, e.vae.decoder).tolist() == dead_units(dead).tolist() == [0, 1]
+    assert 0 < float(decoder_response(silent) / decoder_response(e)) < 0.005
+    assert float(decoder_response(dead)) == 0.0
+    assert decoder_responses(dead, dead.vae.decoder)[0] == decoder_responses(e, e.vae.decoder)[0]
+
+
+# The price
+
+
+def test_the_price_of_a_gaussian_is_that_of_principal_components() -> None:
+    train, _ = Digits().load()
+    x = (train.images.flatten(1) / 16).double()
+    covariance = (x - x.mean(0)).T @ (x - x.mean(0)) / len(x)
+    eigenvalues = data_eigenvalues(Gaussian(sigma=0.3), train.images, 16)
+    torch.testing.assert_close(eigenvalues, torch.linalg.eigvalsh(covariance).flip(0), atol=1e-6, rtol=1e-5)
+    assert eigenvalues[:3].tolist() == pytest.approx([0.6881, 0.6360, 0.5498], abs=2e-4)
+    for sigma in (0.9, 0.7, 0.3):
+        gained = ppca_optimum(covariance, 64, sigma)[0] - ppca_optimum(covariance, 0, sigma)[0]
+        assert worth_of_a_code(eigenvalues, 1.0, sigma**2) == pytest.approx(gained, abs=1e-4)
+    assert worth_of_a_code(eigenvalues, 1.0, 0.81) == 0.0
+
+
+def test_the_price_of_a_bernoulli_is_that_of_correlations() -> None:
+    train, _ = Digits().load()
+    likelihood = Bernoulli(binarise="threshold")
+    found = data_eigenvalues(likelihood, train.images, 16)
+    x = likelihood.prepare(train.images, None, 16).flatten(1).double()
+    often = x.mean(0).clamp(1e-3, 1 - 1e-3)
+    moving = (x.mean(0) - often).abs() < 1e-9
+    correlations = torch.corrcoef(x[:, moving].T)
+    assert float(found[0]) == pytest.approx(float(torch.linalg.eigvalsh(correlations)[-1]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "likelihood", [Bernoulli(), Binomial(), ContinuousBernoulli(), Gaussian(sigma=0.5)], ids=lambda v: v.kind
+)
+def test_a_small_code_pays_exactly_below_the_price(likelihood: Likelihood) -> None:
+    """The objective itself, of a tiny linear code along the best direction: better than no code iff β is below λ."""
+    images = Digits().load()[0].images[:400]
+    x = likelihood.prepare(images, seeded(), 16).double()
+    price = float(data_eigenvalues(likelihood, images, 16)[0]) / (0.25 if likelihood.kind == "gaussian" else 1)
+    assert (
+        gain_of_a_tiny_code(likelihood, images, x, 0.95 * price)
+        > 0
+        > gain_of_a_tiny_code(likelihood, images, x, 1.05 * price)
+    )
+
+
+def gain_of_a_tiny_code(likelihood: Likelihood, images: Tensor, x: Tensor, beta: float) -> float:
+    """z = μ(x) + ε with μ = t wᵀs(x)/β into outputs + t w z, the expectation over ε by quadrature, in float64."""
+    constant = likelihood.constant(images, 16)
+    start = (constant.mean if isinstance(constant, Normal) else constant).double()
+
+    def log_prob(outputs: Tensor) -> Tensor:
+        return likelihood.log_prob(Normal(outputs, constant.logvar) if isinstance(constant, Normal) else outputs, x)
+
+    def score(outputs: Tensor) -> Tensor:
+        each = outputs.expand_as(x).clone().requires_grad_()
+        return torch.autograd.grad(log_prob(each).sum(), each)[0].flatten(1)
+
+    fisher = ((score(start - 1e-4) - score(start + 1e-4)) / 2e-4).mean(0)
+    white = (score(start) - score(start).mean(0)) / fisher.sqrt()
+    w = torch.linalg.eigh(white.T @ white).eigenvectors[:, -1] / fisher.sqrt()
+    size = 1e-3
+    mean = size * (score(start) - score(start).mean(0)) @ w / beta
+    gain = -beta * 0.5 * mean.square().mean()
+    for node, weight in zip(*np.polynomial.hermite_e.hermegauss(8), strict=True):
+        z = (mean + float(node))[:, None, None, None]
+        change = log_prob(start + size * w.view_as(start) * z) - log_prob(start.expand_as(x))
+        gain = gain + float(weight) / math.sqrt(2 * math.pi) * change.mean()
+    return float(gain)
+
+
+# Bounds that shout
+
+
+def bound_of(e: Encoded) -> list[str]:
+    """The check of an honest set of estimates."""
+    found, kl = mutual_information_bracket(e), kl_per_dimension(e).tolist()
+    return broken_bounds(
+        kl_per_dimension=kl, mutual_information=found.low, ceiling=mutual_information_ceiling(e), error=found.error
+    )
+
+
+@pytest.mark.parametrize("e", [some(), known(30), known(1000), codes(torch.zeros(50, 4), torch.zeros(50, 4))])
+def test_honest_estimates_break_no_bound(e: Encoded) -> None:
+    assert bound_of(e) == []
+
+
+def test_an_estimate_without_its_ln_n_is_caught() -> None:
+    e = known(1000)
+    own, pairs = log_densities(e)
+    broken = float((own - torch.logsumexp(pairs, 1)).mean())
+    (said,) = broken_bounds(kl_per_dimension=kl_per_dimension(e).tolist(), mutual_information=broken)
+    assert said.startswith("The estimate is at fault, not the model: the mutual information reads −5.98 nats")
+    assert said.endswith("it must be 0 at the least.")
+
+
+def test_an_estimate_that_leaves_itself_out_is_caught_where_codes_lie_apart() -> None:
+    mean = 100 * torch.arange(50, dtype=torch.float32)[:, None]
+    e = codes(mean, torch.full_like(mean, -2.0))
+    high = mutual_information_bracket(e).high
+    kl, ceiling = kl_per_dimension(e).tolist(), mutual_information_ceiling(e)
+    (said,) = broken_bounds(kl_per_dimension=kl, mutual_information=high, ceiling=ceiling)
+    assert "ln N = 3.91 nats at the most" in said
+    assert len(broken_bounds(kl_per_dimension=[0.1], mutual_information=high, ceiling=ceiling)) == 2
+    assert (
+        broken_bounds(kl_per_dimension=kl, mutual_information=mutual_information_bracket(e).low, ceiling=ceiling) == []
+    )
+
+
+def test_a_divergence_with_a_wrong_sign_is_caught_for_each_latent() -> None:
+    mean, logvar = some().posterior.mean, some().posterior.logvar
+    broken = 0.5 * (mean.square() + logvar.exp() - 1 + logvar).mean(0) - 2
+    said = broken_bounds(kl_per_dimension=broken.tolist())
+    assert len(said) == int((broken < 0).sum()) > 0
+    assert all("the KL of latent" in sentence for sentence in said)
+    assert len(broken_bounds(kl_per_dimension=[0.0, math.nan])) == 1
+
+
+def test_an_iwae_bound_that_falls_is_caught() -> None:
+    vae, x = model(), model().prepare(images(40), seeded())
+    with torch.no_grad():
+        weights = log_weights(vae, x, vae.encode(x), 64, seeded())
+    right = {k: float((torch.logsumexp(weights[:k], 0) - math.log(k)).mean()) for k in (1, 8, 64)}
+    assert broken_bounds(iwae=right) == []
+    wrong = {k: value - math.log(k) for k, value in right.items()}
+    said = broken_bounds(iwae=wrong)
+    assert len(said) == 2
+    assert "the IWAE bound with K = 64" in said[1]
+
+
+def test_what_is_not_a_number_breaks_its_bound() -> None:
+    assert broken_bounds(mutual_information=math.nan, kl_per_dimension=[1.0], ceiling=5.0)
+    assert broken_bounds(iwae={1: -3.0, 5: math.nan})
+    assert broken_bounds() == []
