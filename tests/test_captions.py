@@ -394,6 +394,7 @@ def test_a_story_is_fast() -> None:
 CHANGES: dict[str, Any] = {
     "dataset": Mnist(), "net": Conv(), "likelihood": Gaussian(), "latent": 2, "beta": Warmup(),
     "objective": FreeBits(), "steps": 7, "batch": 7, "learning_rate": 0.1, "decay": Cosine(), "seed": 7,
+    "encoder_steps": 7,
 }  # fmt: skip
 
 

@@ -268,12 +268,13 @@ PARTS = {
     "objective": "the objective",
     "learning_rate": "the learning rate",
     "decay": "the decay",
+    "encoder_steps": "the encoder steps",
     "batch": "the batch size",
     "steps": "the length",
     "seed": "the seed",
 }
 WHOLES = {"model": ("net", "likelihood", "latent"), "data": ("dataset",), "seed": ("seed",), "β": ("beta",)}
-PLURAL = ("dataset", "net")
+PLURAL = ("dataset", "net", "encoder_steps")
 
 
 def headline(one: RunConfig, other: RunConfig) -> str:

@@ -100,6 +100,14 @@ class RunConfig(Spec):
     )
     learning_rate: float = Field(default=4e-3, gt=0, le=1, title="Learning rate", description="Of Adam.")
     decay: Decay = Field(default=NoDecay(), title="Learning-rate decay")
+    encoder_steps: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        title="Encoder steps",
+        description="At most so many updates of the encoder before each of the decoder, as long as the mutual "
+        "information rises (He et al. 2019). 1: both learn together.",
+    )
     seed: int = Field(default=0, ge=0, le=2**31 - 1, title="Seed")
     threads: int = Field(
         default_factory=_threads, ge=1, le=64, title="Threads", description="Runs repeat bitwise at equal threads."

@@ -48,7 +48,7 @@ FINAL = {
 RETRIES = 2
 STARTING = "Starting Python…"  # which takes some four seconds where each process loads torch anew
 # Adam loads torch._dynamo at its first use, which takes most of a second.
-PRELOAD = ["torch._dynamo", "vae_core.training"]
+PRELOAD = ["torch._dynamo", "vae_core.races.team"]
 SCAN_EVERY = 0.1
 ALONE_FOR = 60.0
 LEASE = "server-*.lease"
@@ -58,10 +58,10 @@ HELD = ("running", "paused", "stalled")
 
 def _child(run_dir: str) -> None:
     """The body of a training process."""
-    from vae_core.training import train
+    from vae_core.races.team import train_with_mates
 
     try:
-        train(run_dir)
+        train_with_mates(run_dir)
     except Halted as halted:
         if halted.code == 1:
             traceback.print_exc()

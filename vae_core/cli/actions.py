@@ -207,6 +207,12 @@ def _evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _race(options: argparse.Namespace) -> int:
+    from vae_core.cli.race import run
+
+    return run(options)
+
+
 def _strict(value: object) -> object:
     """JSON knows no nan: where a number is not finite, its name."""
     if isinstance(value, list):
@@ -273,5 +279,5 @@ def _serve(options: argparse.Namespace) -> int:
 ACTIONS = {
     "train": _train, "resume": _resume, "stop": _stop, "list": _list, "add": _add, "open": _open,
     "engine": _engine,
-    "evaluate": _evaluate, "export": _export, "fetch": _fetch, "serve": _serve,
+    "evaluate": _evaluate, "race": _race, "export": _export, "fetch": _fetch, "serve": _serve,
 }  # fmt: skip

@@ -77,6 +77,12 @@ def _evaluate(own: argparse.ArgumentParser) -> None:
     own.add_argument("--json", action="store_true")
 
 
+def _race(own: argparse.ArgumentParser) -> None:
+    own.add_argument("preset", metavar="PRESET", help="headline, alternatives, dead-units, mnist, no-help or linear")
+    own.add_argument("--seeds", type=_positive, metavar="N", help="of each config (default: the race's own number)")
+    own.add_argument("--json", action="store_true")
+
+
 def _export(own: argparse.ArgumentParser) -> None:
     own.add_argument("run", metavar="RUN", nargs="+", help="one run; two for html")
     own.add_argument("--to", choices=("csv", "tensorboard", "html", "onnx"), required=True)
@@ -127,6 +133,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "open": ("look into a model that was trained elsewhere; its files stay on this computer", _open),
     "engine": ("train queued runs", _engine),
     "evaluate": ("the numbers of a run's model, in nats per image", _evaluate),
+    "race": ("train a race: several schedules and seeds side by side, a prediction and what held", _race),
     "export": ("a run's numbers or networks for other tools, or one run or two as a page", _export),
     "fetch": ("download a data set", _fetch),
     "serve": ("start the app and open the browser", _serve),

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.optim import Adam
 from torch.optim.adam import adam as functional_adam
 
 from vae_core.config import RunConfig
 from vae_core.objectives import FreeBits, Plain
+from vae_core.training.aggressive import Aggressive
+from vae_core.training.batches import Batches, seed_of
 from vae_core.training.byhand import ByHand
 from vae_core.vae import VAE, Elbo
 
@@ -48,7 +50,8 @@ def fit(
     images = vae.likelihood.once(images, vae.shape.top).to(device)
     generator = torch.Generator(device)
     batches = Batches(len(images), config, device)
-    by_hand = ByHand(vae, optimiser) if ByHand.fits(vae, config.objective) else None
+    ahead = Aggressive(vae, optimiser, config, images, batches) if config.encoder_steps > 1 else None
+    by_hand = ByHand(vae, optimiser) if not ahead and ByHand.fits(vae, config.objective) else None
     for step in range(start, config.steps):
         if not vae.training:  # the caller may have looked at the model in between
             vae.train()
@@ -56,7 +59,9 @@ def fit(
         weight = beta(step)
         optimiser.param_groups[0]["lr"] = config.rate(step)
         x = vae.prepare(batches.take(images, step), generator)
-        if by_hand:
+        if ahead:
+            elbo, loss = ahead(step, x, weight, generator)
+        elif by_hand:
             elbo, loss = by_hand(x, weight, generator)
         else:
             elbo, loss = train_step(vae, optimiser, config.objective, x, weight, generator)
@@ -83,7 +88,9 @@ def train_step(
 def adam(vae: VAE, config: RunConfig) -> Adam:
     """Adam with PyTorch's fused update where the device has one."""
     device = next(vae.parameters()).device.type
-    return LeanAdam(vae.parameters(), lr=config.learning_rate, fused=device in ("cpu", "cuda"))
+    # An encoder that runs ahead is updated without the decoder, for which the lean one is too lean.
+    kind = LeanAdam if config.encoder_steps == 1 else Adam
+    return kind(vae.parameters(), lr=config.learning_rate, fused=device in ("cpu", "cuda"))
 
 
 class LeanAdam(Adam):
@@ -117,36 +124,3 @@ class LeanAdam(Adam):
         """Take over a saved state."""
         super().load_state_dict(state_dict)
         self._slots = None
-
-
-class Batches:
-    """The order of the data: each epoch a new permutation, a pure function of (seed, epoch); no short last batch."""
-
-    def __init__(self, count: int, config: RunConfig, device: torch.device) -> None:
-        self.count, self.seed, self.device = count, config.seed, device
-        self.size = config.batch if 0 < config.batch < count else count
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
-
-    def take(self, images: UInt8[Tensor, "n c h w"], step: int) -> UInt8[Tensor, "b c h w"]:
-        """The images of one step."""
-        if self.size == self.count:
-            return images
-        epoch, place = divmod(step, self.count // self.size)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._permutation(epoch)
-        return images.index_select(0, self._order[place * self.size : (place + 1) * self.size])
-
-    def _permutation(self, epoch: int) -> Int[Tensor, "n"]:
-        generator = torch.Generator().manual_seed(seed_of(self.seed, 0, epoch))
-        return torch.randperm(self.count, generator=generator).to(self.device)
-
-
-def seed_of(*parts: int) -> int:
-    """A well-mixed 63-bit seed from a few numbers (splitmix64), so that noise needs no state to be resumed."""
-    mask, state = 2**64 - 1, 0
-    for part in parts:
-        state = (state + part + 0x9E3779B97F4A7C15) & mask
-        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & mask
-        state ^= state >> 31
-    return state >> 1

@@ -16,16 +16,18 @@ from typing import Any
 
 import torch
 from filelock import Timeout
+from torch.optim import Adam
 
 from vae_core import commands, records
 from vae_core.checkpoints import BadCheckpoint, newest_state, restore
 from vae_core.runs import Run, held_lock, present, write_status
-from vae_core.spec import InputError
+from vae_core.spec import InputError, Split
 from vae_core.system import ENDING_SIGNALS
 from vae_core.training.course import Course
 from vae_core.training.fit import Step, adam, fit
 from vae_core.training.process import set_up
 from vae_core.training.recorder import NonFinite, Recorder, forget_after
+from vae_core.vae import VAE
 
 OK, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED = 0, 2, 65, 66, 70, 71, 73, 74, 75
 LOOK_EVERY = 0.05
@@ -64,7 +66,7 @@ def train(path: str) -> None:
     except Timeout:
         raise Halted(OWNED, f"{run.name} is being trained by another process") from None
     except OSError as error:
-        raise Halted(*_explain(error, run)) from None
+        raise Halted(*explain(error, run)) from None
     try:
         Worker(run).work()
     finally:
@@ -93,26 +95,26 @@ class Worker:
             before, state="running", message="", code=0, attempts=before.attempts + 1,
             host=platform.node(), pid=os.getpid(),
         )  # fmt: skip
-        self._paused = False
-        self._terminated: int | None = None
-        self._looked = self._beaten = 0.0
+        self.paused = False
+        self.terminated: int | None = None
+        self.looked = self._beaten = 0.0
         self._row_due = time.monotonic()
         self._started = time.monotonic() - self.status.seconds
 
     def work(self) -> None:
         """Train, and leave the right last word whatever happens."""
-        previous = self._listen()
+        previous = self.listen()
         try:
-            self._beat()
+            self.beat()
             self._train()
-            self._say("done", OK)
+            self.say("done", OK)
         except Asked as asked:
-            self._say(asked.state, asked.code)
+            self.say(asked.state, asked.code)
             if asked.code:
                 raise Halted(asked.code, f"{self.run.name} was interrupted after step {self.status.step:,}") from None
         except BaseException as error:
-            code, message = _explain(error, self.run)
-            self._say("failed", code, message)
+            code, message = explain(error, self.run)
+            self.say("failed", code, message)
             raise Halted(code, message) from error
         finally:
             for number, handler in previous.items():
@@ -126,93 +128,112 @@ class Worker:
         vae = config.build(training.images).to(device)
         optimiser = adam(vae, config)
         state = newest_state(self.run.path / "checkpoints")
-        start = state.step if state else 0
-        self.status = replace(self.status, device=str(device), step=start)
         if state:
             restore(state, vae, optimiser)
-        forget_after(self.run, start if state else -1)
-        self._course = Course(self.run)
-        with contextlib.closing(Recorder(self.run, vae, optimiser, training, test, self._course)) as self._recorder:
-            if not state:
-                self._recorder.boundary(0)
-            self._obey(start)
-            for step in fit(vae, training.images, config, beta=self._course, optimiser=optimiser, start=start):
-                self._advance(step)
+        start = state.step if state else 0
+        with contextlib.closing(self.open(vae, optimiser, training, test, state and state.step)):
+            self.begin(state and state.step)
+            self.obey(start)
+            for step in fit(vae, training.images, config, beta=self.course, optimiser=optimiser, start=start):
+                self.record(step)
+                self.rest(step.index + 1)
 
-    def _advance(self, step: Step) -> None:
-        done = step.index + 1
-        self._recorder.step(step)
-        self._recorder.boundary(done)
-        self.status = replace(self.status, step=done)
-        if done == self._recorder.config.steps:
-            return  # whatever is asked now: the run is done
-        if self._recorder.config.logs(step.index):
-            self._wait_for_pace(done)
-        if time.monotonic() - self._looked > LOOK_EVERY:
-            self._obey(done)
+    def open(self, vae: VAE, optimiser: Adam, training: Split, test: Split, start: int | None) -> Recorder:
+        """The books of the run, cut off after `start` updates; None: it has not begun."""
+        self.status = replace(self.status, device=str(next(vae.parameters()).device), step=start or 0)
+        forget_after(self.run, -1 if start is None else start)
+        self.course = Course(self.run)
+        self.recorder = Recorder(self.run, vae, optimiser, training, test, self.course)
+        return self.recorder
 
-    def _wait_for_pace(self, step: int) -> None:
+    def begin(self, start: int | None) -> None:
+        """The first entries, of an untrained model; nothing for one that goes on."""
+        if start is None:
+            self.recorder.boundary(0)
+
+    def record(self, step: Step) -> None:
+        """Write an update down, and what is due after it."""
+        self.recorder.step(step)
+        self.recorder.boundary(step.index + 1)
+        self.status = replace(self.status, step=step.index + 1)
+
+    def rest(self, step: int) -> None:
+        """Between updates: keep the pace, and obey. After the last, nothing is asked any more: the run is done."""
+        if step == self.recorder.config.steps:
+            return
+        if self.recorder.config.logs(step - 1):
+            self.wait_for_pace(step)
+        if time.monotonic() - self.looked > LOOK_EVERY:
+            self.obey(step)
+
+    def wait_for_pace(self, step: int) -> None:
         """Spread the logged rows evenly over the asked time, so that the dramatic first steps can be seen."""
         if not self.status.pace:
             return
         self._row_due += self.status.pace / self._rows_in_all()
         while self.status.pace and (rest := self._row_due - time.monotonic()) > 0:
             time.sleep(min(rest, LOOK_EVERY))
-            self._obey(step)
+            self.obey(step)
         self._row_due = max(self._row_due, time.monotonic() - 0.5)
 
     def _rows_in_all(self) -> int:
-        config = self._recorder.config
+        config = self.recorder.config
         early = sum(config.logs(step) for step in range(min(200, config.steps)))
         return early + max(0, config.steps - 200) // config.log_every
 
-    def _obey(self, step: int) -> None:
-        """Look into the mailbox, hold still while paused, and show a sign of life."""
-        while True:
-            self._looked = time.monotonic()
-            if self._terminated:
-                raise self._asked(step, "interrupted", 128 + self._terminated)
-            if not present(self.run.path):
-                raise FileNotFoundError(errno.ENOENT, "the run was removed", str(self.run.path))
-            for identity, command in commands.collect(self.run.path / "commands"):
-                self._carry_out(step, identity, command)
-                commands.discard(self.run.path / "commands", identity)
-            if self._looked - self._beaten > BEAT_EVERY:
-                self._beat()
-            if not self._paused:
-                return
+    def obey(self, step: int) -> None:
+        """Look into the mailbox, and hold still while paused."""
+        self.look(step)
+        while self.paused:
             time.sleep(LOOK_EVERY)
+            self.look(step)
 
-    def _carry_out(self, step: int, identity: str, command: commands.Command) -> None:
+    def look(self, step: int) -> None:
+        """Carry out what is in the mailbox, and show a sign of life."""
+        self.looked = time.monotonic()
+        if self.terminated:
+            raise self.asked(step, "interrupted", 128 + self.terminated)
+        if not present(self.run.path):
+            raise FileNotFoundError(errno.ENOENT, "the run was removed", str(self.run.path))
+        for identity, command in commands.collect(self.run.path / "commands"):
+            self.carry_out(step, identity, command)
+            commands.discard(self.run.path / "commands", identity)
+        if self.looked - self._beaten > BEAT_EVERY:
+            self.beat()
+
+    def carry_out(self, step: int, identity: str, command: commands.Command) -> None:
+        """Do what a command says; one that ends the run raises Asked."""
         match command:
             case commands.Pause() | commands.Resume():
-                self._paused = command.kind == "pause"
+                self.paused = command.kind == "pause"
                 self._row_due = time.monotonic()
-                self.status = replace(self.status, state="paused" if self._paused else "running")
-                self._beat()
+                self.status = replace(self.status, state="paused" if self.paused else "running")
+                self.beat()
             case commands.Stop():
                 commands.discard(self.run.path / "commands", identity)
-                raise self._asked(step, "stopped", OK)
+                raise self.asked(step, "stopped", OK)
             case commands.Checkpoint():
-                self._recorder.checkpoint(step, asked=True)
+                self.recorder.checkpoint(step, asked=True)
             case commands.SetBeta():
-                if identity not in self._course.known:
-                    self._course.change(step, command.schedule, identity)
+                if identity not in self.course.known:
+                    self.course.change(step, command.schedule, identity)
             case commands.Pace():
                 self._row_due = time.monotonic()
                 self.status = replace(self.status, pace=command.seconds)
 
-    def _asked(self, step: int, state: str, code: int) -> Asked:
-        self._recorder.checkpoint(step)
+    def asked(self, step: int, state: str, code: int) -> Asked:
+        """What to raise so that the run ends in this state, after a checkpoint."""
+        self.recorder.checkpoint(step)
         self.status = replace(self.status, step=step)
         return Asked(state, code)
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Show a sign of life."""
         self._beaten = now = time.monotonic()
         self.status = replace(self.status, heartbeat=time.time(), seconds=now - self._started)
         write_status(self.run, self.status, durable=False)
 
-    def _say(self, state: str, code: int, message: str = "") -> None:
+    def say(self, state: str, code: int, message: str = "") -> None:
         """The last word; where even that cannot be written, the lock that is let go says enough."""
         if not present(self.run.path):
             return  # whoever removes the run must not find it filled again
@@ -228,17 +249,17 @@ class Worker:
         except OSError:
             return
 
-    def _listen(self) -> dict[int, Any]:
+    def listen(self) -> dict[int, Any]:
         """SIGTERM, Ctrl-C and their like end the run after the current step, with a checkpoint."""
         if threading.current_thread() is not threading.main_thread():
             return {}
         return {number: signal.signal(number, self._terminate) for number in ENDING_SIGNALS}
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
-        self._terminated = number
+        self.terminated = number
 
 
-def _explain(error: BaseException, run: Run) -> tuple[int, str]:
+def explain(error: BaseException, run: Run) -> tuple[int, str]:
     """An exit code and a sentence that says what happened and what to do."""
     text = str(error)
     if isinstance(error, NonFinite):

@@ -1,0 +1,234 @@
+"""Heats and teams: runs of a race trained as one model in one process, each a run like any other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.page_helpers import button, html, open_page, said
+from tests.run_helpers import finish, start, tiny, wait_for, wait_for_step
+from vae_core.checkpoints import load_checkpoint
+from vae_core.commands import Pause, Resume, SetBeta, Stop
+from vae_core.engine import serve_store
+from vae_core.races import Lane, heats, race
+from vae_core.races.heats import Heat, enter, heat, mates
+from vae_core.races.members import Stacked
+from vae_core.races.results import evaluation, missing, results
+from vae_core.races.team import common_states, train_with_mates
+from vae_core.runs import Run, RunStore
+from vae_core.schedules import Constant, Warmup
+from vae_core.spec import InputError
+
+LANES = [
+    Lane(name, tiny(beta=beta, seed=seed))
+    for name, beta in (("β = 1", Constant()), ("warm-up", Warmup(steps=60)))
+    for seed in (0, 1)
+]
+
+
+@pytest.fixture
+def begun(store: RunStore) -> Heat:
+    """A heat of four tiny runs that wait."""
+    return heats.start(store, "headline", LANES)
+
+
+def runs(begun: Heat) -> list[Run]:
+    """Its runs."""
+    return [run for _, run in begun.entries()]
+
+
+def worker(path: str) -> None:
+    """The body of a process that trains a team."""
+    train_with_mates(path)
+
+
+def test_a_heat_names_its_runs_and_each_run_its_heat(begun: Heat, store: RunStore) -> None:
+    names = [run.name for run in runs(begun)]
+    assert names == ["headline-1-s0", "headline-1-s1", "headline-warm-up-s0", "headline-warm-up-s1"]
+    assert [lane for lane, _ in begun.entries()] == [lane.name for lane in LANES]
+    assert {run.state for run in runs(begun)} == {"queued"}
+    assert [run.name for run in mates(runs(begun)[1])] == [names[0], *names[2:]]
+    assert mates(store.create(tiny(), "alone")) == []
+    other = heats.start(store, "headline", LANES[:1])
+    assert (other.name, other.race, heats.heats(store)[0].name) == (
+        "headline-2",
+        "headline",
+        "headline-2",
+    )
+    enter(begun, [Lane("late", tiny(seed=5))])
+    assert [lane for lane, _ in heat(store, "headline").entries()][-1] == "late"
+    store.trash(names[0])
+    assert runs(begun)[0].name == names[1]
+
+
+@pytest.mark.parametrize("name", ["nobody", "../x", "a b", ""])
+def test_a_heat_that_is_not_there_is_one_sentence(store: RunStore, name: str) -> None:
+    with pytest.raises(InputError, match="there is no race called"):
+        heat(store, name)
+
+
+def test_a_broken_file_of_a_heat_is_one_sentence_and_leaves_its_runs_alone(begun: Heat) -> None:
+    first = runs(begun)[0]
+    begun.path.write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        begun.entries()
+    assert mates(first) == []
+
+
+def test_a_team_writes_what_each_run_would_have_written_alone(begun: Heat, store: RunStore) -> None:
+    train_with_mates(str(runs(begun)[0].path))
+    for lane, run in zip(LANES, runs(begun), strict=True):
+        alone = store.create(lane.config, f"alone-{run.name}")
+        assert finish(alone) == 0
+        assert (run.state, run.status().step) == ("done", 120)
+        assert [(row["step"], row["split"]) for row in run.rows()] == [
+            (row["step"], row["split"]) for row in alone.rows()
+        ]
+        for mine, other in zip(run.rows(), alone.rows(), strict=True):
+            assert mine.keys() == other.keys()
+            assert mine["elbo"] == pytest.approx(other["elbo"], abs=2e-3)
+            assert mine["kl_per_dimension"] == pytest.approx(other["kl_per_dimension"], abs=2e-3)
+        norms = [[row["gradient_norm_encoder"] for row in one.rows("train")] for one in (run, alone)]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-2)
+        mine, other = (load_checkpoint(one.checkpoints()[-1]) for one in (run, alone))
+        assert mine.model.keys() == other.model.keys()
+        assert mine.optimiser.keys() == other.optimiser.keys()
+        for name, tensor in mine.model.items():
+            torch.testing.assert_close(tensor, other.model[name], atol=1e-3, rtol=1e-3)
+        assert sorted(run.snapshots()) == sorted(alone.snapshots())
+        assert evaluation(run)["elbo"] == pytest.approx(run.rows("test")[-1]["elbo"], abs=0.05)
+    assert [result.lane for result in results(begun)] == [lane.name for lane in LANES]
+
+
+def test_a_killed_team_goes_on_from_its_last_common_step(begun: Heat, store: RunStore) -> None:
+    first = runs(begun)[0]
+    process = start(worker, str(first.path))
+    wait_for_step(first, 60)
+    process.kill()
+    process.join()
+    assert {run.state for run in runs(begun)} == {"crashed"}
+    wanted = common_states(runs(begun))
+    assert {state.step for state in wanted} == {wanted[0].step}
+    assert wanted[0].step >= 20
+    train_with_mates(str(runs(begun)[2].path))
+    alone = store.create(LANES[0].config, "alone")
+    finish(alone)
+    assert {run.state for run in runs(begun)} == {"done"}
+    steps = [row["step"] for row in first.rows("train")]
+    assert steps == sorted(set(steps)) == [row["step"] for row in alone.rows("train")]
+    assert first.rows("test")[-1]["elbo"] == pytest.approx(alone.rows("test")[-1]["elbo"], abs=5e-3)
+
+
+def test_what_one_is_asked_all_do_but_beta_is_its_own(store: RunStore) -> None:
+    begun = heats.start(store, "headline", LANES, pace=20.0)
+    first, *others = runs(begun)
+    process = start(worker, str(first.path))
+    wait_for_step(first, 2)
+    others[1].post(Pause())
+    wait_for(lambda: {run.state for run in runs(begun)} == {"paused"})
+    others[0].post(SetBeta(schedule=Constant(value=0.25)))
+    others[2].post(Resume())
+    wait_for(lambda: {run.state for run in runs(begun)} == {"running"})
+    wait_for(lambda: others[0].journal())
+    wait_for(lambda: others[0].rows("train")[-1]["beta"] == 0.25)
+    assert first.rows("train")[-1]["beta"] == 1.0
+    others[0].post(Stop())
+    process.join(20)
+    assert process.exitcode == 0
+    assert {run.state for run in runs(begun)} == {"stopped"}
+    assert len({run.checkpoints()[-1].name for run in runs(begun)}) == 1
+
+
+def test_a_run_that_breaks_or_is_thrown_away_leaves_the_others_alone(
+    begun: Heat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = runs(begun)[2]
+    fit = Stacked.fit
+
+    def spoiled(self, *arguments, **options):
+        for steps in fit(self, *arguments, **options):
+            loss = torch.where(torch.arange(4) == 2, torch.nan, steps.loss) if steps.index == 70 else steps.loss
+            yield replace(steps, loss=loss)
+
+    monkeypatch.setattr(Stacked, "fit", spoiled)
+    train_with_mates(str(runs(begun)[0].path))
+    assert [run.state for run in runs(begun)] == ["done", "done", "failed", "done"]
+    assert "not finite" in broken.message
+    assert evaluation(broken) == {}
+
+
+def test_runs_that_cannot_be_one_model_train_apart(store: RunStore) -> None:
+    begun = heats.start(store, "headline", [LANES[0], Lane("slower", tiny(learning_rate=1e-3, steps=20)), LANES[1]])
+    train_with_mates(str(runs(begun)[0].path))
+    assert [run.state for run in runs(begun)] == ["done", "queued", "done"]
+    train_with_mates(str(runs(begun)[1].path))
+    assert all(evaluation(run) for run in runs(begun))
+
+
+def test_the_engine_trains_a_heat_as_a_team(begun: Heat, store: RunStore) -> None:
+    begun_at = time.monotonic()
+    serve_store(store, once=True)
+    assert {run.state for run in runs(begun)} == {"done"}
+    assert len({run.status().pid for run in runs(begun)}) == 1
+    assert all(evaluation(run) for run in runs(begun))
+    assert time.monotonic() - begun_at < 60
+
+
+# The page
+
+
+@pytest.fixture
+def pages(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """The store of the pages; no engine is started."""
+    monkeypatch.setenv("VAE_RUNS", str(store.root))
+    monkeypatch.setattr("ui.race.ensure_engine", lambda store: True)
+    return store
+
+
+def test_the_page_predicts_before_it_runs_and_starts_two_lanes(pages: RunStore) -> None:
+    app = open_page("race")
+    assert not app.exception
+    assert race("headline").prediction in html(app)
+    button(app, "Start the race").click().run()
+    (begun,) = heats.heats(pages)
+    assert [(lane, run.config.seed) for lane, run in begun.entries()] == [("constant 1", 0), ("warm-up 750", 0)]
+    assert app.query_params["race"] in ("headline", ["headline"])
+    assert "Stop the race" in [one.label for one in app.button]
+
+
+def test_more_lanes_join_and_the_prediction_waits_for_them(pages: RunStore) -> None:
+    begun = heats.start(pages, "headline", race("headline").members(1)[:2])
+    app = open_page("race", race=begun.name)
+    assert missing(begun, race("headline")) == ["warm-up 300", "warm-up 750", "delayed", "cyclical"]
+    app.slider(key="race-steps").set_value(500).run()
+    button(app, "Add this warm-up").click().run()
+    assert [lane for lane, _ in begun.entries()][-1] == "warm-up 500"
+    assert begun.entries()[-1][1].config.beta == Warmup(steps=500)
+
+
+def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore, begun: Heat) -> None:
+    train_with_mates(str(runs(begun)[0].path))
+    app = open_page("race", race="headline")
+    assert not app.exception
+    assert "warm-up × 2" in html(app)
+    mean = sum(evaluation(run)["elbo"] for run in runs(begun)[:2]) / 2
+    assert f"{abs(mean):.1f} ±" in html(app)
+    assert "It is checked when all lanes have run; 6 have not." in said(app)
+
+
+def test_a_wrong_name_of_a_race_is_said_and_the_choice_is_offered(pages: RunStore) -> None:
+    app = open_page("race", race="nobody")
+    assert "There is no race called" in app.error[0].value
+    assert "Start the race" in [one.label for one in app.button]
+
+
+def test_the_runs_of_a_race_do_not_fill_the_list_on_home(pages: RunStore, begun: Heat) -> None:
+    pages.create(tiny(), "mine")
+    app = open_page("home")
+    links = {link.proto.label for link in app.get("page_link")}
+    assert "mine" in links
+    assert not any("headline-1" in label for label in links)
+    assert "headline" in links

@@ -1,0 +1,215 @@
+"""A race: the same data under several configs and seeds, a prediction made before, and what the results say of it."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+
+from vae_core.config import RunConfig
+from vae_core.diagnostics import prepare_once
+from vae_core.evaluation import baseline, evaluate
+from vae_core.races.members import Members, assemble, members_of
+from vae_core.spec import Split
+from vae_core.training.worker import device_of
+from vae_core.vae import VAE
+
+SAMPLES, IMAGES = 100, 500
+MEASURED = ("elbo", "nll", "kl", "mutual_information", "active_units")
+
+
+class Finding(NamedTuple):
+    """One statement of a race's prediction, whether the results bear it out, and the figures that decide it."""
+
+    statement: str
+    held: bool
+    measured: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One of the configs that race, run once for each seed; its own seed is not used."""
+
+    name: str
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Result:
+    """One member after its last step: its model, the numbers of `evaluate` on the test split, and the baseline.
+
+    `baseline` is the mean ln p(x) of independent pixels at the training mean, in nats: a model without a code.
+    """
+
+    lane: str
+    config: RunConfig
+    vae: VAE
+    numbers: dict[str, Any]
+    baseline: float
+
+    def __getitem__(self, name: str) -> Any:
+        return self.numbers[name]
+
+    def row(self) -> dict[str, Any]:
+        """What a table of members shows, in nats per image; schedule and objective as in a config file."""
+        config = self.config
+        return {
+            "name": self.lane,
+            "schedule": config.beta.model_dump(mode="json"),
+            "objective": config.objective.model_dump(mode="json"),
+            "encoder_steps": config.encoder_steps,
+            "seed": config.seed,
+            **{name: self.numbers[name] for name in MEASURED},
+        }
+
+
+Results = Sequence[Result]
+
+
+@dataclass(frozen=True)
+class Race:
+    """Lanes, how many seeds each gets if nobody says otherwise, and a prediction that `check` holds the results to."""
+
+    name: str
+    title: str
+    prediction: str
+    lanes: tuple[Lane, ...]
+    check: Callable[[Results], list[Finding]]
+    seeds: int = 5
+
+    def members(self, seeds: int | None = None) -> list[Lane]:
+        """Every lane with the seeds 0, 1, …: lane by lane."""
+        numbers = range(seeds or self.seeds)
+        return [
+            Lane(lane.name, lane.config.model_copy(update={"seed": seed})) for lane in self.lanes for seed in numbers
+        ]
+
+
+class Summary(NamedTuple):
+    """A lane over its seeds: mean and sample standard deviation of each number.
+
+    A number that does not exist has no mean, and one seed has no deviation: then None.
+    """
+
+    name: str
+    seeds: int
+    mean: dict[str, float | None]
+    sd: dict[str, float | None]
+
+
+def run_race(
+    race: Race, seeds: int | None = None, advanced: Callable[[int], object] = lambda updates: None, workers: int = 1
+) -> list[Result]:
+    """Train all members, those of one architecture as one model, and measure them; in the order of `race.members`.
+
+    `advanced` is told after each step how many members were updated. Each of the `workers` is a thread that trains a
+    part of each model, with products of its own: they need not wait for each other, as the threads of one product do.
+    Up to rounding, the numbers do not depend on how many there are. What fails in one ends all. The NLL is by
+    importance sampling with K = 100 on the first 500 test images, or all if there are fewer.
+    """
+    entries = race.members(seeds)
+    teams = [part for own in assemble([entry.config for entry in entries]) for part in _parts(own, entries, workers)]
+    teams.sort(key=lambda places: -sum(_cost(entries[place].config) for place in places))
+    # Built here: the first weights are drawn from a generator that threads would share.
+    jobs = [Job.of([entries[place] for place in places]) for places in teams]
+    lock, halted = threading.Lock(), threading.Event()
+
+    def tell(updates: int) -> None:
+        with lock:
+            advanced(updates)
+
+    with ThreadPoolExecutor(workers, initializer=torch.set_flush_denormal, initargs=(True,)) as pool:
+        try:
+            measured = [result for own in pool.map(lambda job: job.work(tell, halted), jobs) for result in own]
+        finally:
+            halted.set()
+    found = dict(zip([place for places in teams for place in places], measured, strict=True))
+    return [found[place] for place in range(len(entries))]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some members that train as one, and their data."""
+
+    team: Sequence[Lane]
+    members: Members
+    training: Split
+    test: Split
+
+    @classmethod
+    def of(cls, team: Sequence[Lane]) -> Job:
+        """Untrained members, on the device that their configs wish for."""
+        config = team[0].config
+        training, test = config.dataset.load()
+        members = members_of([lane.config for lane in team], training.images, device_of(config.device))
+        return cls(team, members, training, test)
+
+    def work(self, advanced: Callable[[int], object], halted: threading.Event) -> list[Result]:
+        """Train and measure, unless it is halted; what goes wrong here halts the others."""
+        try:
+            for _ in self.members.fit(self.training.images):
+                if halted.is_set():
+                    return []
+                advanced(len(self.team))
+            return measure_members(self.team, self.members, self.training, self.test)
+        except BaseException:
+            halted.set()
+            raise
+
+
+def _parts(places: list[int], entries: Sequence[Lane], count: int) -> list[list[int]]:
+    """About equal shares of a team, none empty; those of one seed together, who share what is drawn."""
+    ordered = sorted(places, key=lambda place: entries[place].config.seed)
+    bounds = [number * len(ordered) // count for number in range(count + 1)]
+    return [ordered[low:high] for low, high in pairwise(bounds) if low < high]
+
+
+def _cost(config: RunConfig) -> int:
+    return config.steps * config.encoder_steps
+
+
+def measure_members(team: Sequence[Lane], members: Members, training: Split, test: Split) -> list[Result]:
+    """The present numbers of each member on the test split."""
+    likelihood = team[0].config.likelihood
+    x = prepare_once(members.vae(0), likelihood.once(test.images, test.top))
+    alone = baseline(likelihood, likelihood.once(training.images, training.top), x, training.top)
+    vaes = [members.vae(number) for number in range(len(team))]
+    return [
+        Result(entry.name, entry.config, vae, evaluate(vae, test, SAMPLES, IMAGES), alone)
+        for entry, vae in zip(team, vaes, strict=True)
+    ]
+
+
+def by_lane(results: Results) -> dict[str, list[Result]]:
+    """The results of each lane, in the order of their seeds."""
+    lanes: dict[str, list[Result]] = {}
+    for result in results:
+        lanes.setdefault(result.lane, []).append(result)
+    return lanes
+
+
+def summarise(results: Results) -> list[Summary]:
+    """Mean and standard deviation of each lane."""
+    return [
+        Summary(name, len(own), *({m: of(known(own, m)) for m in MEASURED} for of in (_mean, _sd)))
+        for name, own in by_lane(results).items()
+    ]
+
+
+def known(results: Results, name: str) -> list[float]:
+    """One number of each result that has it: there is no NLL where there is no p(x)."""
+    return [float(result[name]) for result in results if result[name] is not None]
+
+
+def _mean(values: list[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _sd(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
