@@ -8,7 +8,7 @@ from ui.labels import HOME, news
 from ui.live import pair_figure
 from ui.opening import open_dialog
 from ui.parts import heading, next_step
-from ui.tables import add_run, run_list, shipped_cards
+from ui.tables import add_run, races_list, run_list, shipped_cards
 from vae_core.captions import headline
 
 PAIR = ("digits-collapsed", "digits-annealed")
@@ -30,6 +30,7 @@ with st.container(horizontal=True, key="doors"):
         open_dialog()
 
 run_list()
+races_list()
 
 if shipped:
     st.subheader("Trained already", anchor=False)

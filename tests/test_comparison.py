@@ -123,10 +123,13 @@ def test_on_a_dotted_line_the_elbo_is_what_it_says() -> None:
         totals = [x + y for x, y in zip(line["x"], line["y"], strict=True)]
         assert totals[0] == pytest.approx(totals[1])
     said_elbos = {
-        float(note["text"].removeprefix("ELBO ").replace("−", "-")) for note in figure["layout"]["annotations"]
+        float(note["text"].removeprefix("ELBO ").replace("−", "-"))
+        for note in figure["layout"]["annotations"]
+        if note["text"].startswith("ELBO")
     }
     assert said_elbos <= {-round(line["y"][0], 6) for line in lines}
     assert said_elbos
+    assert {"one", "two"} < {note["text"] for note in figure["layout"]["annotations"]}
     assert not rate_distortion({}, "dark").to_dict()["data"][-1]["text"]
 
 

@@ -37,7 +37,9 @@ CONTENTS = (
         door="Touch the latent space",
     ),
     Entry("Map", "walk", "Walk", "Go from one image to another: the path may be smooth, but is it plausible?"),
-    Entry("Compare", "compare", "Compare", "Any runs on the same axes: which is ahead, and what was different."),
+    Entry("Collapse", "collapse", "Collapse", "Does this run use its code? If not: why, and what would cure it."),
+    Entry("Collapse", "race", "Race", "The same model under several schedules of β: who escapes?"),
+    Entry("Collapse", "compare", "Compare", "Any runs on the same axes: which is ahead, and what was different."),
 )  # fmt: skip
 
 

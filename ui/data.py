@@ -20,7 +20,10 @@ MOVING = ("running", "paused")  # stored states that only the lock can confirm
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in one line of a table; nats per image, test images, β = 1. `title` and `note` are a user's text."""
+    """A run in one line of a table; nats per image, test images, β = 1. `title` and `note` are a user's text.
+
+    `race` names the race that it is in, if any.
+    """
 
     name: str
     title: str
@@ -34,6 +37,7 @@ class Summary:
     created: float
     shipped: bool
     picture: str
+    race: str
     config: RunConfig
 
     @property
@@ -106,6 +110,7 @@ def _summary(path: str, version: tuple[int, ...]) -> Summary:
         created=run.created,
         shipped=run.shipped,
         picture=max((frame.name for frame in (run.path / "frames").glob("????????.png")), default=""),
+        race=str((run.origin or {}).get("race", "")),
         config=config_of(run),
     )
 

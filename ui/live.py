@@ -59,6 +59,11 @@ def pair_figure(one: Run, other: Run, *, headline: str, seconds: float, key: str
     _mount(key, data, _nothing)
 
 
+def race_figure(one: Run, other: Run, state: str, *, headline: str) -> None:
+    """Follow two runs side by side; the page is rerun when the state of the first changes."""
+    _mount(f"race-{one.name}-{other.name}", _data([one, other]) | {"headline": headline, "state": state}, _nothing)
+
+
 def _data(runs: list[Run]) -> dict[str, Any]:
     link = "/stage?" + "&".join(f"run={run.name}" for run in runs)
     return {"runs": [{"base": f"/api/runs/{run.name}"} for run in runs], "link": link}

@@ -6,8 +6,9 @@ from ui.data import summaries, summary
 from ui.parts import next_step, safe
 from vae_core.opened import Opened
 from vae_core.runs import LIVE, Run
+from vae_core.verdicts import Verdict
 
-SLOW = 0.25  # of the run: a warm-up shorter than this is not called slow
+TOUCH = "Touch what it learned"
 
 
 def after_train() -> None:
@@ -22,25 +23,21 @@ def after_train() -> None:
 
 
 def after_watch(run: Run) -> None:
-    """To what it learned; where it learned nothing, or has not ended, to another training, with what to change."""
+    """To what it learned; where it learned nothing, to the reason; while that is not known, to another training."""
     row = summary(run)
     if Opened.of(run) or (row.state not in LIVE and row.measured and row.in_use):
-        next_step("Touch what it learned", "latent", run=run.name)
-        return
-    label, preset = advice(run)
-    next_step(label, "train", **({"preset": preset} if preset else {}))
+        next_step(TOUCH, "latent", run=run.name)
+    elif row.state not in LIVE and row.measured:
+        next_step("See why it collapsed", "collapse", run=run.name)
+    else:
+        next_step("Train another", "train")
 
 
-def advice(run: Run) -> tuple[str, str]:
-    """What to try after this run, and the example that does it; no example while it is not known how the run ends."""
-    row = summary(run)
-    config = row.config
-    if row.state in LIVE or not row.measured:
-        return "Train another", ""
-    data = "mnist" if config.dataset.kind == "mnist" else "digits"
-    if row.in_use:
-        rises = config.beta(0) < 1
-        return ("Try β = 1 from the start", f"{data}-collapsed") if rises else ("See β rise slowly", f"{data}-annealed")
-    if config.beta(round(SLOW * config.steps)) < 1:
-        return "Try a net that needs no cure", "digits-healthy"
-    return "Start again with β rising slowly", f"{data}-annealed"
+def after_collapse(run: Run, said: Verdict | None) -> None:
+    """Where the code is in use, to the code; where there is none, to a race; without a verdict, to what is known."""
+    if said is None or (said.kind == "too-early" and run.state in LIVE):
+        next_step("Watch it learn", "watch", run=run.name)
+    elif said.kind in ("stuck", "dead", "optimal") or (said.kind == "too-early" and said.cure is not None):
+        next_step("Race it against a slower β", "race")
+    else:
+        next_step(TOUCH, "latent", run=run.name)

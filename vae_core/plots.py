@@ -131,12 +131,19 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
                 font={"size": 11}, xshift=10,
             )  # fmt: skip
     figure.add_scatter(
-        x=rates, y=distortions, mode="markers+text", text=[_plain(name) for name in places],
-        textposition=["top left" if rate > right / 2 else "top right" for rate in rates],
-        marker={"color": colours.ink, "size": 9}, textfont={"color": colours.ink, "size": 13},
+        x=rates, y=distortions, mode="markers", marker={"color": colours.ink, "size": 9},
+        text=[_plain(name) for name in places],
         customdata=[f"KL {nats(kl)}<br>distortion {nats(d)}<br>ELBO {nats(-kl - d)}" for kl, d in places.values()],
         hovertemplate="%{text}<br>%{customdata}<extra></extra>",
     )  # fmt: skip
+    inner = HEIGHT - 46
+    wanted = [inner * (distortion - low) / (high - low) for distortion in distortions[: len(places)]]
+    for (name, (rate, distortion)), at, free in zip(places.items(), wanted, _apart(wanted), strict=True):
+        left = rate > right / 2
+        figure.add_annotation(
+            x=rate, y=distortion, yshift=free - at, xshift=-8 if left else 8, text=_plain(name), showarrow=False,
+            xanchor="right" if left else "left", font={"color": colours.ink, "size": 13},
+        )  # fmt: skip
     figure.update_xaxes(range=[-0.02 * right, right], title="rate: KL, nats")
     figure.update_yaxes(range=[low, high], title="distortion: −reconstruction, nats")
     figure.update_layout(margin={"b": 40})

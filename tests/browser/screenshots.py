@@ -29,6 +29,9 @@ VIEWS = {
     "map": "/latent?run=digits-z2",
     "walk": "/walk?run=mnist-annealed",
     "walk-dimensions": "/walk?run=mnist-annealed&view=dimensions",
+    "collapse": "/collapse?run=digits-collapsed",
+    "race": "/race?race=headline",
+    "compare": "/compare",
 }
 READY = '[data-testid="latent-canvas"][data-ready="1"], [data-testid="walk"][data-ready="1"]'
 
@@ -46,6 +49,8 @@ def take(browser: Browser, url: str, theme: str, width: int, names: list[str]) -
             page.wait_for_selector(READY, timeout=60_000)
         if name == "map":
             page.locator('[data-testid="latent-surface"]').click(position={"x": 300, "y": 300})
+        if name == "race":
+            _raced(page)
         page.wait_for_timeout(14_000 if name == "home" else 1500)  # Home replays the pair first
         size = "" if width > 1000 else f"-{width}"
         page.screenshot(path=IMAGES / f"{name}-{theme}{size}.png", full_page=False)
@@ -64,6 +69,15 @@ def take_stages(browser: Browser, url: str, theme: str) -> None:
             page.wait_for_timeout(1000)
             page.screenshot(path=IMAGES / f"{name}-{theme}{size}.png")
         page.close()
+
+
+def _raced(page: Page) -> None:
+    """A race that is over: held now, if there was none before."""
+    if start := page.get_by_role("button", name="Start the race").all():
+        start[0].click()
+        page.wait_for_url("**/race?race=headline*")
+        page.get_by_role("button", name="Full speed").click()
+    page.get_by_text("warm-up 750 × 1").wait_for(timeout=60_000)
 
 
 def _live(page: Page, url: str, theme: str) -> None:

@@ -101,7 +101,17 @@ def in_theme(page: Page, theme: Theme) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/train", "/compare", "/watch?run=finished", "/watch?run=digits-annealed", "/watch?run=nope"]
+    "path",
+    [
+        "/",
+        "/train",
+        "/race",
+        "/compare",
+        "/collapse?run=digits-collapsed",
+        "/watch?run=finished",
+        "/watch?run=digits-annealed",
+        "/watch?run=nope",
+    ],
 )
 def test_no_page_has_a_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
     open_page(tall, server, path)

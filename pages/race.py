@@ -1,0 +1,8 @@
+"""Race: the same model under several schedules of β, side by side."""
+
+from ui.parts import heading, next_step
+from ui.race import race_page
+
+heading("race")
+race_page()
+next_step("Put any runs on the same axes", "compare")

@@ -1,0 +1,220 @@
+"""Race: choose one, say what will happen, watch two lanes of it, and hold the prediction to what happened."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ui.data import store
+from ui.host import ensure_engine
+from ui.live import race_figure
+from ui.numbers import table
+from ui.parts import hint, lead, page, plain, told
+from ui.tables import races_list
+from vae_core.captions import headline, nats
+from vae_core.commands import Command, Pace, Stop
+from vae_core.comparison import Entrant, obstacles
+from vae_core.glossary import term
+from vae_core.plots import KNOBS, rate_distortion
+from vae_core.races import RACES, Lane, Race, race, summarise
+from vae_core.races.heats import Heat, enter, heat, start
+from vae_core.races.results import missing, results
+from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result, Summary
+from vae_core.runs import LIVE, Run
+from vae_core.schedules import Warmup
+
+LESSON = 25.0
+OPENING = {"headline": ("constant 1", "warm-up 750")}  # the lanes that are run first; else the first two
+MARK = {True: ":green[:material/check_circle:] held", False: ":red[:material/cancel:] did not hold"}
+
+
+def race_page() -> None:
+    """The race of `?race=`, or the choice of one."""
+    asked = st.query_params.get("race")
+    begun = None
+    if asked:
+        with told():
+            begun = heat(store(), asked)
+    if begun is None:
+        _choose()
+    else:
+        _held(begun)
+
+
+def _choose() -> None:
+    """Which race; what is predicted; a button."""
+    name = st.radio(
+        "Race", list(RACES), format_func=lambda one: RACES[one].title, horizontal=True, key="race-kind",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    chosen = race(name)
+    st.caption("Prediction")
+    lead(html.escape(chosen.prediction))
+    lanes = _opening(chosen)
+    if not chosen.lanes[0].config.dataset.ready():
+        st.info(f"{chosen.lanes[0].config.dataset.title} is not on this computer yet: download it on the Train page.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Start the race", type="primary", key="race-start"):
+            _start(chosen, lanes)
+        words = " and ".join(lane.name for lane in lanes)
+        st.caption(f"Starts with two lanes, {words}, at lesson pace ({LESSON:.0f} s). The others can join at any time.")
+    races_list()
+
+
+def _opening(chosen: Race) -> list[Lane]:
+    """The two lanes that are run first, with seed 0."""
+    wanted = OPENING.get(chosen.name) or tuple(lane.name for lane in chosen.lanes[:2])
+    return [lane for lane in chosen.members(1) if lane.name in wanted]
+
+
+def _start(chosen: Race, lanes: Sequence[Lane]) -> None:
+    with told():
+        begun = start(store(), chosen.name, lanes, pace=LESSON)
+        ensure_engine(store())
+        st.query_params["race"] = begun.name
+        st.rerun()
+
+
+def _held(begun: Heat) -> None:
+    """A race that was started: two lanes large, then all of them."""
+    with told():
+        chosen = race(begun.race)
+        _lanes(begun, chosen)
+        _join(begun, chosen)
+        _outcome(begun.name, chosen.name)
+        return
+    st.query_params.pop("race", None)
+
+
+def _lanes(begun: Heat, chosen: Race) -> None:
+    """Two runs of it, chosen by lane and seed."""
+    runs = {run.name: (lane, run) for lane, run in begun.entries()}
+    if not runs:
+        st.caption("Its runs were thrown away.")
+        return
+    names = list(runs)
+    titles = {name: f"{lane}, seed {run.config.seed}" for name, (lane, run) in runs.items()}
+    living = [run for _, run in runs.values() if run.state in LIVE]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        one = st.selectbox("Left", names, 0, format_func=titles.__getitem__, key=f"left-{begun.name}")
+        other = st.selectbox(
+            "Right", names, min(1, len(names) - 1), format_func=titles.__getitem__, key=f"right-{begun.name}"
+        )
+        if living and st.button("Full speed", key="race-full"):
+            _post(living, Pace(seconds=0.0))
+        if living and st.button("Stop the race", key="race-stop"):
+            _post(living, Stop())
+    first, second = runs[one][1], runs[other][1]
+    race_figure(first, second, first.state, headline=headline(first.config, second.config))
+    with st.container(horizontal=True):
+        for name in dict.fromkeys((one, other)):
+            st.page_link(page("watch"), label=f"Open {titles[name]}", query_params={"run": name})
+
+
+def _post(living: Sequence[Run], command: Command) -> None:
+    for run in living:
+        run.post(command)
+
+
+def _join(begun: Heat, chosen: Race) -> None:
+    """More lanes for a race: those of its preset, or a warm-up of any length."""
+    with st.expander("Add a schedule"):
+        left, right = st.columns(2, gap="large")
+        with left:
+            absent = missing(begun, chosen)
+            whole = [lane for lane in chosen.members() if (lane.name, lane.config.seed) not in _there(begun)]
+            wanted = st.multiselect("Lanes of this race", absent, key=f"join-{begun.name}", placeholder="Choose lanes")
+            with st.container(horizontal=True):
+                if st.button("Add these", disabled=not wanted, key="race-add"):
+                    _enter(begun, [lane for lane in chosen.members(1) if lane.name in wanted])
+                if whole and st.button(f"Run the whole race, {len(whole)} more runs", key="race-whole"):
+                    _enter(begun, whole)
+            st.caption(
+                f"The whole race has {chosen.seeds} seeds of each lane; its prediction is checked on all of them."
+            )
+        with right:
+            base = chosen.lanes[0].config
+            steps = st.slider(
+                "Warm-up steps", 0, base.steps, base.steps // 2, max(1, base.steps // 30), key="race-steps"
+            )
+            if st.button("Add this warm-up", key="race-warmup"):
+                beta = Warmup(steps=steps) if steps else Warmup(steps=1, start=1.0)
+                _enter(begun, [Lane(f"warm-up {steps}", base.model_copy(update={"beta": beta, "seed": 0}))])
+            st.caption("β rises from 0 to 1 over so many steps; 0 is β = 1 from the start.")
+
+
+def _there(begun: Heat) -> set[tuple[str, int]]:
+    return {(lane, run.config.seed) for lane, run in begun.entries()}
+
+
+def _enter(begun: Heat, lanes: Sequence[Lane]) -> None:
+    with told():
+        enter(begun, lanes)
+        ensure_engine(store())
+        st.rerun()
+
+
+def _outcome(name: str, kind: str) -> None:
+    """The table, the plane and the prediction; drawn again while runs are under way."""
+    begun = heat(store(), name)
+    living = any(run.state in LIVE for _, run in begun.entries())
+    waiting = len(results(begun)) < sum(run.state == "done" for _, run in begun.entries())
+    st.fragment(_outcome_now, run_every=2.0 if living or waiting else None)(name, kind)
+
+
+def _outcome_now(name: str, kind: str) -> None:
+    begun, chosen = heat(store(), name), race(kind)
+    entries, found = begun.entries(), results(begun)
+    living = [run for _, run in entries if run.state in LIVE]
+    if living:
+        st.caption(f"{len(entries) - len(living)} of {len(entries)} runs have ended.")
+    if not found:
+        return
+    lanes = summarise(found)
+    heads = [hint(html.escape(term(one).label), term(one).hover) for one in MEASURED]
+    rows = [(plain(f"{lane.name} × {lane.seeds}"), [html.escape(_mean(lane, m)) for m in MEASURED]) for lane in lanes]
+    st.html(table("Mean ± sd over seeds", heads, rows))
+    st.caption(
+        f"Nats per image, whole test split, β = 1. NLL with K = {SAMPLES} on {IMAGES} images at most; it errs high."
+    )
+    left, right = st.columns([7, 5], gap="large")
+    with left:
+        _check(chosen, found)
+    with right:
+        _plane(lanes, found)
+
+
+def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
+    """Each lane's mean in the plane of rate and distortion, if all of them explain the same images in the same way."""
+    if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
+        st.caption(
+            "These lanes have different likelihoods, so their ELBOs bound different things: no one plane."
+        )
+        return
+    costs = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in lanes}
+    places = {name: (kl, elbo + kl) for name, (kl, elbo) in costs.items()}
+    theme = "dark" if st.context.theme.type == "dark" else "light"
+    st.plotly_chart(rate_distortion(places, theme), config=KNOBS, key="race-plane")
+    st.caption("What the code costs, and what is lost. On a dotted line the ELBO is the same.")
+
+
+def _mean(one: Summary, name: str) -> str:
+    mean, sd = one.mean[name], one.sd[name]
+    digits = (lambda value: f"{value:.1f}") if name == "active_units" else nats
+    if mean is None:
+        return "–"
+    return digits(mean) if sd is None else f"{digits(mean)} ± {digits(sd)}"
+
+
+def _check(chosen: Race, found: Sequence[Result]) -> None:
+    """Each statement of the prediction, once all of its lanes have run."""
+    st.subheader("Prediction", anchor=False)
+    st.caption(chosen.prediction)
+    if absent := {lane.name for lane in chosen.lanes} - {result.lane for result in found}:
+        st.caption(f"It is checked when all lanes have run; {len(absent)} have not.")
+        return
+    for finding in chosen.check(found):
+        st.markdown(f"{MARK[finding.held]}: {finding.statement} :gray[{finding.measured}]")
