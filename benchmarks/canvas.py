@@ -10,12 +10,14 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.server_helpers import start_server, stop_server
+from tests.server_helpers import Server, start_server, stop_server
 
 CANVAS, MOVES = '[data-testid="latent-canvas"]', 240
 RUNS = {"mlp": "mnist-annealed", "conv": "mnist-conv10"}
@@ -85,18 +87,25 @@ def measure(browser: Browser, url: str) -> dict[str, float]:
     return told
 
 
-def main() -> None:
-    """One JSON line for each decoder."""
+@contextmanager
+def app() -> Iterator[tuple[Server, Browser]]:
+    """The app on an empty store, and a Chromium."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = start_server(Path(folder) / "runs")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            for kind, run in RUNS.items():
-                told = measure(browser, f"{server.url}/latent?run={run}&split=train")
-                print(json.dumps({"decoder": kind, "run": run} | told), flush=True)
+            yield server, browser
         finally:
             browser.close()
             stop_server(server)
+
+
+def main() -> None:
+    """One JSON line for each decoder."""
+    with app() as (server, browser):
+        for kind, run in RUNS.items():
+            told = measure(browser, f"{server.url}/latent?run={run}&split=train")
+            print(json.dumps({"decoder": kind, "run": run} | told), flush=True)
 
 
 if __name__ == "__main__":

@@ -7,35 +7,23 @@ images encoded, the network exported, UMAP's code compiled) and again in a fresh
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from benchmarks.canvas import visit
-from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.server_helpers import start_server, stop_server
+from benchmarks.canvas import app, visit
 
 RUN = "mnist-annealed"
 
 
 def main() -> None:
     """One JSON line for each method."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = start_server(Path(folder) / "runs")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            for method in ("pca", "umap"):
-                told: dict[str, str | float] = {"method": method}
-                for state in ("cold", "warm"):
-                    context = browser.new_context(viewport={"width": 1360, "height": 768})
-                    seconds, _ = visit(context, f"{server.url}/latent?run={RUN}&split=train&method={method}")
-                    told[f"{state}_s"] = round(seconds, 1)
-                    context.close()
-                print(json.dumps(told), flush=True)
-        finally:
-            browser.close()
-            stop_server(server)
+    with app() as (server, browser):
+        for method in ("pca", "umap"):
+            told: dict[str, str | float] = {"method": method}
+            for state in ("cold", "warm"):
+                context = browser.new_context(viewport={"width": 1360, "height": 768})
+                seconds, _ = visit(context, f"{server.url}/latent?run={RUN}&split=train&method={method}")
+                told[f"{state}_s"] = round(seconds, 1)
+                context.close()
+            print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from pathlib import Path
 
 import torch
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from torch import nn
 
-from benchmarks.canvas import measure
-from tests.browser.conftest import CHROMIUM, FLAGS
-from tests.server_helpers import start_server, stop_server
+from benchmarks.canvas import app, measure
 from vae_core.opening.door import Files, open_model
 from vae_core.opening.recipe import LINES
-from vae_core.runs import RunStore
 
 LATENT, COUNT = 64, 2000
 WIDTHS = {"1 M": (165, 110, 55), "3.3 M": (305, 220, 110)}
@@ -81,23 +77,15 @@ def walk(browser: Browser, url: str) -> dict[str, float]:
 
 def main() -> None:
     """One JSON line for each model."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        root = Path(folder)
-        store = RunStore(root / "runs")
-        server = start_server(store.root)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        try:
-            for kind, widths in WIDTHS.items():
-                files, weights = write(root, widths)
-                begun = time.monotonic()
-                run = open_model(files, store)
-                told = {"model": kind, "decoder_weights": weights, "opened_s": round(time.monotonic() - begun, 1)}
-                told |= measure(browser, f"{server.url}/latent?run={run.name}")
-                told |= walk(browser, f"{server.url}/walk?run={run.name}&from=3&to=100")
-                print(json.dumps(told), flush=True)
-        finally:
-            browser.close()
-            stop_server(server)
+    with app() as (server, browser):
+        for kind, widths in WIDTHS.items():
+            files, weights = write(server.store.root.parent, widths)
+            begun = time.monotonic()
+            run = open_model(files, server.store)
+            told = {"model": kind, "decoder_weights": weights, "opened_s": round(time.monotonic() - begun, 1)}
+            told |= measure(browser, f"{server.url}/latent?run={run.name}")
+            told |= walk(browser, f"{server.url}/walk?run={run.name}&from=3&to=100")
+            print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
