@@ -190,9 +190,7 @@ def _outcome_now(name: str, kind: str) -> None:
 def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
     """Each lane's mean in the plane of rate and distortion, if all of them explain the same images in the same way."""
     if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
-        st.caption(
-            "These lanes have different likelihoods, so their ELBOs bound different things: no one plane."
-        )
+        st.caption("These lanes have different likelihoods, so their ELBOs bound different things: no one plane.")
         return
     costs = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in lanes}
     places = {name: (kl, elbo + kl) for name, (kl, elbo) in costs.items()}
