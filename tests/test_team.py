@@ -219,6 +219,15 @@ def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore,
     assert "It is checked when all lanes have run; 6 have not." in said(app)
 
 
+def test_asked_first_the_reader_answers_before_the_outcome_is_told(pages: RunStore, begun: Heat) -> None:
+    train_with_mates(str(runs(begun)[0].path))
+    app = open_page("race", race="headline", ask="1")
+    assert "warm-up × 2" not in html(app)
+    app.button_group[0].select("both").run()
+    assert "You said: both." in said(app)
+    assert "warm-up × 2" in html(app)
+
+
 def test_a_wrong_name_of_a_race_is_said_and_the_choice_is_offered(pages: RunStore) -> None:
     app = open_page("race", race="nobody")
     assert "There is no race called" in app.error[0].value

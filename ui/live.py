@@ -59,9 +59,13 @@ def pair_figure(one: Run, other: Run, *, headline: str, seconds: float, key: str
     _mount(key, data, _nothing)
 
 
-def race_figure(one: Run, other: Run, state: str, *, headline: str) -> None:
-    """Follow two runs side by side; the page is rerun when the state of the first changes."""
-    _mount(f"race-{one.name}-{other.name}", _data([one, other]) | {"headline": headline, "state": state}, _nothing)
+def race_figure(one: Run, other: Run, state: str, *, headline: str, ask: bool = False) -> None:
+    """Follow two runs side by side; the page is rerun when the state of the first changes.
+
+    With `ask` the captions are hidden, until a V is pressed in the figure.
+    """
+    data = _data([one, other]) | {"headline": headline, "state": state, "ask": ask}
+    _mount(f"race-{one.name}-{other.name}", data, _nothing)
 
 
 def _data(runs: list[Run]) -> dict[str, Any]:

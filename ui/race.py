@@ -27,6 +27,7 @@ from vae_core.schedules import Warmup
 
 LESSON = 25.0
 OPENING = {"headline": ("constant 1", "warm-up 750")}  # the lanes that are run first; else the first two
+ANSWERS = ("the left one", "the right one", "both", "neither")
 MARK = {True: ":green[:material/check_circle:] held", False: ":red[:material/cancel:] did not hold"}
 
 
@@ -82,14 +83,26 @@ def _held(begun: Heat) -> None:
     """A race that was started: two lanes large, then all of them."""
     with told():
         chosen = race(begun.race)
-        _lanes(begun, chosen)
+        hidden = _asked(begun)
+        _lanes(begun, hidden=hidden)
         _join(begun, chosen)
-        _outcome(begun.name, chosen.name)
+        if not hidden:
+            _outcome(begun.name, chosen.name)
         return
     st.query_params.pop("race", None)
 
 
-def _lanes(begun: Heat, chosen: Race) -> None:
+def _asked(begun: Heat) -> bool:
+    """With `?ask=1` the reader says first what will happen; until then what the lanes come to is hidden."""
+    if st.query_params.get("ask") != "1":
+        return False
+    answer = st.pills("Which of the two ends with a code in use?", ANSWERS, key=f"answer-{begun.name}")
+    if answer:
+        st.caption(f"You said: {answer}.")
+    return answer is None
+
+
+def _lanes(begun: Heat, *, hidden: bool) -> None:
     """Two runs of it, chosen by lane and seed."""
     runs = {run.name: (lane, run) for lane, run in begun.entries()}
     if not runs:
@@ -108,7 +121,7 @@ def _lanes(begun: Heat, chosen: Race) -> None:
         if living and st.button("Stop the race", key="race-stop"):
             _post(living, Stop())
     first, second = runs[one][1], runs[other][1]
-    race_figure(first, second, first.state, headline=headline(first.config, second.config))
+    race_figure(first, second, first.state, headline=headline(first.config, second.config), ask=hidden)
     with st.container(horizontal=True):
         for name in dict.fromkeys((one, other)):
             st.page_link(page("watch"), label=f"Open {titles[name]}", query_params={"run": name})

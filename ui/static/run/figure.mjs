@@ -12,6 +12,7 @@ import { createTransport } from "./transport.mjs";
 const DEFAULTS = {
   runs: [], // one or two of { base } or { recording }
   headline: "", // stands in the caption's place
+  ask: false, // captions are hidden until V is pressed, or until this changes
   play: false, // replay once, from the start, when all is here
   seconds: 0, // that a replay takes; 0: as many as it deserves
   showTrain: false,
@@ -58,6 +59,7 @@ class Figure {
     const before = this.settings;
     this.settings = { ...DEFAULTS, ...before, ...options };
     this.clock.seconds = this.settings.seconds;
+    if (before?.ask !== this.settings.ask) this.root.toggleAttribute("data-ask", this.settings.ask);
     if (!same(before?.runs, this.settings.runs)) this.follow();
     this.redraw();
   }
@@ -135,8 +137,9 @@ class Figure {
     this.redraw();
   }
 
-  /** Space plays and holds, from anywhere in the figure but its own buttons. */
+  /** Space plays and holds, from anywhere in the figure but its own buttons; V shows and hides what it has to say. */
   press(event) {
+    if (event.key === "v" && this.settings.ask && !event.ctrlKey && !event.metaKey && !event.altKey) this.root.toggleAttribute("data-ask");
     if (event.key !== " " || event.target.closest("button, [role=menu]") || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     this.toggle();
