@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, TimeoutError
 
 from tests.browser.conftest import FIGURE, Server, await_rows, await_state, settled
 from vae_core.commands import Stop
@@ -186,7 +186,11 @@ def test_what_a_button_opens_has_no_fault(
 ) -> None:
     open_page(tall, server, path)
     tall.get_by_role("button", name=button).first.click()
-    tall.locator(shows).last.wait_for()
+    try:
+        tall.locator(shows).last.wait_for(timeout=8000)
+    except TimeoutError:  # the page was drawn again just then, on a busy machine
+        tall.get_by_role("button", name=button).first.click()
+        tall.locator(shows).last.wait_for()
     tall.wait_for_timeout(500)
     assert not faults(tall)
 

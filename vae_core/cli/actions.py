@@ -242,6 +242,10 @@ def _export(options: argparse.Namespace) -> int:
         from vae_core.onnx_export import to_onnx
 
         to_onnx(runs[0], options.out, options.step)
+    elif options.to == "python":
+        from vae_core.python_export import to_python
+
+        to_python(runs[0], options.out)
     else:
         FORMATS[options.to](runs[0], options.out)
     print(options.out.resolve())

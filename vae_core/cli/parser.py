@@ -85,7 +85,7 @@ def _race(own: argparse.ArgumentParser) -> None:
 
 def _export(own: argparse.ArgumentParser) -> None:
     own.add_argument("run", metavar="RUN", nargs="+", help="one run; two for html")
-    own.add_argument("--to", choices=("csv", "tensorboard", "html", "onnx"), required=True)
+    own.add_argument("--to", choices=("csv", "tensorboard", "html", "onnx", "python"), required=True)
     own.add_argument("--out", type=Path, required=True, metavar="PATH")
     own.add_argument("--step", type=_step, metavar="N", help="for onnx: after N updates (default: the newest)")
 
@@ -134,7 +134,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "engine": ("train queued runs", _engine),
     "evaluate": ("the numbers of a run's model, in nats per image", _evaluate),
     "race": ("train a race: several schedules and seeds side by side, a prediction and what held", _race),
-    "export": ("a run's numbers or networks for other tools, or one run or two as a page", _export),
+    "export": ("a run's numbers, networks or training for other tools, or one run or two as a page", _export),
     "fetch": ("download a data set", _fetch),
     "serve": ("start the app and open the browser", _serve),
 }
