@@ -1,0 +1,7 @@
+"""Hand in: a run as one HTML page, with its figure, its numbers, how they came about, the reader's words, and code.
+
+The page holds everything that it shows, opens from a disk without a network, and is laid out for printing on A4.
+"""
+
+from vae_core.handin.page import LONGEST as LONGEST
+from vae_core.handin.page import hand_in as hand_in

@@ -1,0 +1,137 @@
+"""What the page says of a run in tables: its numbers, how they came about, and its settings. All is plain text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from vae_core.config import OpenedConfig, RunConfig
+from vae_core.elsewhere import Unknown
+from vae_core.glossary import term
+from vae_core.history import baseline
+from vae_core.likelihoods import Bernoulli, Binomial
+from vae_core.records import Record, number
+from vae_core.runs import Run
+from vae_core.spec import Spec, Variant
+from vae_core.training.course import change_of
+
+MINUS = "\u2212"
+QUANTITIES = (
+    "elbo", "reconstruction", "kl", "nll", "nll_standard_error", "active_units", "collapsed_fraction",
+    "mutual_information", "mutual_information_ceiling", "shuffle_cost", "decoder_response",
+)  # fmt: skip
+MOST_LATENTS = 64
+BINARISED = {
+    "stochastic": "Black or white, drawn from the grey values: for training anew at every step, for the test once",
+    "fixed": "Black or white, drawn from the grey values once, before training",
+    "threshold": "Black or white: white from one half",
+    "never": "Grey values as they are, of which a Bernoulli is not a likelihood: there is no ln p(x)",
+}
+Fact = tuple[str, ...]
+
+
+def exact(value: float | int, digits: int = 6) -> str:
+    """A number as it is recorded, to six digits, with a true minus; a dash if it is none."""
+    return f"{value:.{digits}g}".replace("-", MINUS) if math.isfinite(value) else "–"
+
+
+def numbers(tests: list[Record]) -> list[Fact]:
+    """Name, value and unit of each quantity of the last test row, and of a model without a code."""
+    row, known = tests[-1], baseline(tests)
+    shown = {name: number(row[name]) for name in QUANTITIES if row.get(name) is not None}
+    if math.isfinite(known):
+        shown["baseline"] = known
+    facts = []
+    for name, value in shown.items():
+        what = term(name)
+        label = ", ".join(filter(None, (what.label, what.symbol)))
+        facts.append(
+            (label, exact(value), f"of {len(row['kl_per_dimension'])}" if name == "active_units" else what.unit)
+        )
+    return facts
+
+
+def kl_of_latents(row: Record) -> str:
+    """The KL of each latent in nats, in order; of very many the largest alone."""
+    kl = [number(value) for value in row["kl_per_dimension"]]
+    if len(kl) > MOST_LATENTS:
+        kl = sorted(kl, reverse=True)[:MOST_LATENTS]
+        what = f"KL of the {MOST_LATENTS} largest of {len(row['kl_per_dimension'])} latents"
+    else:
+        what = "KL of each latent, from the first to the last"
+    return f"{what}, in nats: {', '.join(exact(value, 3) for value in kl)}."
+
+
+def protocol(run: Run, tests: list[Record]) -> list[Fact]:
+    """Which images, how they were seen, and what was computed."""
+    config, row = run.config, tests[-1]
+    train, held = config.dataset.sizes
+    count = row.get("count", held)
+    split = f"{held:,} held out" if isinstance(config, OpenedConfig) else f"{train:,} to train on, {held:,} held out"
+    chosen = "all" if count == held else f"the first {count:,}"
+    facts = [
+        ("Data", f"{config.dataset.title}: {config.dataset.about}"),
+        ("Split", f"{split}; the numbers are means over {chosen} of those held out, after step {row['step']:,}"),
+        ("Pixels", pixels(config)),
+        ("Bound", "One code for each image, with the same noise at every test; at β = 1, whatever β trained the model"),
+        ("Evidence", evidence(row)),
+        ("β in training", "; ".join(course(run))),
+    ]
+    if isinstance(config, OpenedConfig):
+        return [fact for fact in facts if fact[0] != "β in training"]
+    device = run.status().device or "an unknown device"
+    threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
+    return [*facts, ("Training", f"With seed {config.seed}, on {device} with {threads}")]
+
+
+def pixels(config: RunConfig) -> str:
+    """What the model saw of an image."""
+    match config.likelihood:
+        case Bernoulli(binarise=how):
+            return BINARISED[how]
+        case Binomial(trials=trials):
+            return f"Counts of {trials} trials"
+        case Unknown():
+            return "As the model was given them; its likelihood was not told"
+    return "Grey values from 0 to 1"
+
+
+def evidence(row: Record) -> str:
+    """How ln p(x) was estimated, if it was."""
+    if row.get("nll") is None:
+        return "ln p(x) was not estimated: the ELBO is a lower bound of it"
+    images, samples = row.get("images", row.get("count")), row.get("samples")
+    return f"ln p(x) by importance sampling with K = {samples} on {images} images; the NLL errs high"
+
+
+def course(run: Run) -> Iterator[str]:
+    """β as planned, and as it was changed on the way."""
+    yield run.config.beta.words
+    for since, schedule in (change_of(entry) for entry in run.journal()):
+        yield f"set at step {since:,}: {schedule.words}"
+
+
+def settings(config: RunConfig) -> tuple[list[Fact], list[Fact]]:
+    """Every field of a config: those that have parts, and the plain ones two by two."""
+    fields = {field.title or name: getattr(config, name) for name, field in type(config).model_fields.items()}
+    wholes = [(title, value_of(value)) for title, value in fields.items() if isinstance(value, Spec)]
+    plain = [(title, value_of(value)) for title, value in fields.items() if not isinstance(value, Spec)]
+    return wholes, [sum(plain[place : place + 2], ()) for place in range(0, len(plain), 2)]
+
+
+def value_of(value: object) -> str:
+    """A setting as people write it."""
+    match value:
+        case Spec():
+            parts = {name: field.title or name for name, field in type(value).model_fields.items() if name != "kind"}
+            said = (f"{title}: {value_of(getattr(value, name))}" for name, title in parts.items())
+            return "; ".join([*([value.title] if isinstance(value, Variant) else []), *said])
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.10g}".replace("-", MINUS)
+        case int():
+            return f"{value:,}"
+        case tuple():
+            return ", ".join(f"({value_of(part)})" if isinstance(part, tuple) else value_of(part) for part in value)
+    return str(value)

@@ -1,0 +1,61 @@
+"""How the page looks on paper and on a screen: ink on white, the faces of the app inside the page."""
+
+from __future__ import annotations
+
+import base64
+
+from vae_core.viewer import STATIC
+
+FACES = (
+    ("Inter", "inter-latin", ""),
+    ("Inter", "inter-greek", " unicode-range: U+0370-03FF;"),
+    ("Source Serif", "source-serif-4-latin", ""),
+    ("Source Serif", "source-serif-4-greek", " unicode-range: U+0370-03FF;"),
+)
+STYLE = """
+@page { size: A4; margin: 18mm 20mm; }
+:root { color-scheme: light; }
+body { margin: 0; background: #FFFFFF; color: #161A22; font: 10.5pt/1.5 "Source Serif", Georgia, serif; }
+main { max-width: 170mm; margin: 12mm auto; padding: 0 5mm; }
+h1 { margin: 0; font-size: 22pt; line-height: 1.2; font-weight: 600; overflow-wrap: anywhere; }
+h2 { margin: 8mm 0 2mm; font-size: 13pt; line-height: 1.25; font-weight: 600; break-after: avoid; }
+p { margin: 0 0 2mm; }
+.about, figcaption, .note { color: #565D6B; }
+.words { white-space: pre-wrap; overflow-wrap: anywhere; }
+figure { margin: 5mm 0 0; break-inside: avoid; }
+figcaption { margin-top: 1.5mm; line-height: 1.35; }
+svg, table { width: 100%; font: 9pt/1.45 "Inter", sans-serif; font-variant-numeric: tabular-nums; }
+svg { display: block; height: auto; }
+table { border-collapse: collapse; }
+th, td { padding: 0.7mm 3mm 0.7mm 0; border-bottom: 0.25mm solid #E4E1D9; text-align: left; vertical-align: baseline; }
+th { width: 34%; font-weight: 500; }
+td { overflow-wrap: anywhere; }
+tr { break-inside: avoid; }
+.numbers th { width: 52%; }
+.numbers td:nth-of-type(1) { width: 18%; text-align: right; padding-right: 4mm; }
+.pairs td { width: 16%; }
+.pictures { display: grid; grid-template-columns: auto 76mm; gap: 1.5mm 4mm; justify-content: start; }
+.pictures { font: 9pt "Inter", sans-serif; }
+.pictures div { display: grid; grid-auto-rows: 1fr; align-items: center; text-align: right; color: #565D6B; }
+.pictures img { display: block; width: 100%; }
+.paper { filter: invert(1); }
+.hard { image-rendering: pixelated; }
+pre { margin: 0; font: 7pt/1.36 ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+.note { margin-top: 2mm; }
+@media print {
+  main { max-width: none; margin: 0; padding: 0; }
+  .code { break-before: page; }
+  .code h2 { margin-top: 0; }
+}
+"""
+
+
+def faces() -> str:
+    """The fonts as rules that load nothing."""
+    rules = []
+    for family, name, letters in FACES:
+        data = base64.b64encode((STATIC / "fonts" / f"{name}-wght-normal.woff2").read_bytes()).decode()
+        source = f'src: url(data:font/woff2;base64,{data}) format("woff2");'
+        rules.append(f'@font-face {{ font-family: "{family}"; font-weight: 200 900; {source}{letters} }}\n')
+    return "".join(rules)
