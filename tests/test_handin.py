@@ -243,7 +243,7 @@ def dialog(run: Run) -> AppTest:
 
         hand_in_dialog(Run(Path(path)))
 
-    return AppTest.from_function(script, args=(str(run.path),)).run()
+    return AppTest.from_function(script, args=(str(run.path),), default_timeout=30).run()
 
 
 @pytest.mark.usefixtures("store")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import FIGURE, Witness
 from vae_core.runs import ASSETS, Run
@@ -57,6 +57,11 @@ def shown(page: Page) -> int:
     return int(page.locator(FIGURE).get_attribute("data-shown") or -1)
 
 
+def await_shown(page: Page, what: str) -> None:
+    """Wait until the step that is shown is as said: "< 1500"."""
+    page.wait_for_function(f"Number(document.querySelector('{FIGURE}')?.dataset.shown ?? NaN) {what}")
+
+
 def finished(page: Page, last: int) -> None:
     """Wait for the end of a replay."""
     page.wait_for_function(f"Number(document.querySelector('{FIGURE}').dataset.shown) === {last}", timeout=30_000)
@@ -76,22 +81,18 @@ def test_the_keys_of_the_one_who_speaks(hall: Page, bare: str, witness: Witness)
     last = shown(hall)
     lanes = hall.locator(".er-lane")
     hall.keyboard.press("1")
-    hall.wait_for_timeout(200)
-    assert lanes.count() == 1
+    expect(lanes).to_have_count(1)
     hall.keyboard.press("2")
-    hall.wait_for_timeout(500)
-    assert lanes.count() == 2
+    expect(lanes).to_have_count(2)
+    await_shown(hall, f"=== {last}")
 
     hall.keyboard.press("ArrowLeft")
-    hall.wait_for_timeout(100)
+    await_shown(hall, f"< {last}")
     before = shown(hall)
-    assert before < last
     hall.keyboard.press("ArrowLeft")
-    hall.wait_for_timeout(100)
-    assert shown(hall) < before
+    await_shown(hall, f"< {before}")
     hall.keyboard.press("ArrowRight")
-    hall.wait_for_timeout(100)
-    assert shown(hall) == before
+    await_shown(hall, f"=== {before}")
 
     stage = hall.locator(".er-stage")
     hall.keyboard.press("d")
