@@ -21,7 +21,7 @@ from vae_core.schedules import Schedule
 ROOT = Path(__file__).resolve().parents[1]
 STATIC = ROOT / "ui" / "static"
 CONFIG = ROOT / ".streamlit" / "config.toml"
-OURS = [STATIC / "run", STATIC / "latent"]
+OURS = [STATIC / "run", STATIC / "latent", STATIC / "lecture"]
 STYLES = [path for folder in (ROOT / "ui", *OURS) for path in sorted(folder.glob("*.css"))]
 MODULES = [path for folder in OURS for path in sorted(folder.glob("*.mjs"))]
 SCRIPTS = [path for folder in ("ui", "pages", "vae_core") for path in sorted((ROOT / folder).rglob("*.py"))]

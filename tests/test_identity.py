@@ -41,7 +41,7 @@ STREAMLIT = {
     "chartCategoricalColors": "classes",
     "chartSequentialColors": "kl_scale",
 }
-# What a style sheet calls a colour, after --er-, --fr-, --lc- or --wk-, and its role.
+# What a style sheet calls a colour, after --er-, --fr-, --lc-, --lx- or --wk-, and its role.
 VARIABLES = {
     "page": "page",
     "surface": "surface",
@@ -59,8 +59,8 @@ VARIABLES = {
 }
 # The selectors that may use the colour of a role: what they style is that quantity, or that verdict.
 OWNERS = {
-    "reconstruction": (".er-reconstruction",),
-    "kl": (".er-kl", ".er-band"),
+    "reconstruction": (".er-reconstruction", ".lx-reconstruction"),
+    "kl": (".er-kl", ".er-band", ".lx-kl"),
     "beta": (".er-beta", ".er-plan", ".er-knob"),
     "good": ('"good"',),
     "attention": ('"attention"', '"stalled"'),
