@@ -440,7 +440,7 @@ def test_the_price_of_a_gaussian_is_that_of_principal_components() -> None:
     torch.testing.assert_close(eigenvalues, torch.linalg.eigvalsh(covariance).flip(0), atol=1e-6, rtol=1e-5)
     assert eigenvalues[:3].tolist() == pytest.approx([0.6881, 0.6360, 0.5498], abs=2e-4)
     for sigma in (0.9, 0.7, 0.3):
-        gained = ppca_optimum(covariance, 64, sigma)[0] - ppca_optimum(covariance, 0, sigma)[0]
+        gained = ppca_optimum(covariance, 64, sigma).elbo - ppca_optimum(covariance, 0, sigma).elbo
         assert worth_of_a_code(eigenvalues, 1.0, sigma**2) == pytest.approx(gained, abs=1e-4)
     assert worth_of_a_code(eigenvalues, 1.0, 0.81) == 0.0
 

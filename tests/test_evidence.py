@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vae_core import evidence
 from vae_core.evaluation import baseline, evaluate
-from vae_core.evidence import effective_sample_size, importance_log_evidence, log_weights
+from vae_core.evidence import effective_sample_size, importance, importance_log_evidence, log_weights
 from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian, Likelihood
 from vae_core.nets import Linear, Mlp
 from vae_core.oracle import LinearGaussian
@@ -139,7 +138,7 @@ def test_memory_is_bounded_and_the_answer_does_not_depend_on_the_bound(
 ) -> None:
     vae, decoded = wired(PLANE), []
     decode = vae.decode
-    monkeypatch.setattr(evidence, "ROWS", rows)
+    monkeypatch.setattr(importance, "ROWS", rows)
     monkeypatch.setattr(vae, "decode", lambda z: decoded.append(len(z)) or decode(z))
     for count, samples in ((1, 1), (3, 10), (10, 2)):
         decoded.clear()
@@ -153,7 +152,7 @@ def test_memory_is_bounded_and_the_answer_does_not_depend_on_the_bound(
 def test_chunks_leave_images_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.linspace(-3, 3, 23, dtype=torch.float64)[:, None]
     for rows in (4, 50, 8192):
-        monkeypatch.setattr(evidence, "ROWS", rows)
+        monkeypatch.setattr(importance, "ROWS", rows)
         torch.testing.assert_close(estimates(wired(LINE), x, 9), LINE.log_evidence(x), rtol=0, atol=1e-11)
 
 

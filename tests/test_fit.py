@@ -295,7 +295,7 @@ def test_a_linear_model_reaches_the_optimum_of_probabilistic_pca() -> None:
     noise = torch.randn(400, 16, generator=generator)
     images = (codes @ axes.T + 128 + 10 * noise).round().clamp(0, 255).to(torch.uint8).view(400, 1, 4, 4)
     x = images.double().flatten(1) / 255
-    best, _ = ppca_optimum(torch.cov(x.T, correction=0), 2, sigma)
+    best = ppca_optimum(torch.cov(x.T, correction=0), 2, sigma).elbo
     steps, _ = trained(config, images)
     late = [float(step.elbo.value().mean()) for step in steps[-200:]]
     error = torch.tensor(late).std().item() / len(late) ** 0.5

@@ -20,7 +20,7 @@ USED = 0.01  # nats of mean KL above which a dimension counts as in use
 
 @dataclass(frozen=True)
 class Exact:
-    """What a linear VAE reached on its training images, and what is the best there is; nats per image.
+    """What a linear VAE reached on its training images, and where its objective has its optimum; nats per image.
 
     `kl` and `best_kl` are the mean KL of each dimension, the largest first; `noise` and `best_noise` are σ².
     """
@@ -34,7 +34,7 @@ class Exact:
 
     @property
     def gap(self) -> float:
-        """How far the trained ELBO is below the best; comparable at β = 1 only."""
+        """How far the trained ELBO is below that of the optimum."""
         return self.best_elbo - self.elbo
 
     @property
@@ -57,26 +57,26 @@ class Exact:
 def exact(result: Result) -> Exact:
     """The closed forms of a linear net with a Gaussian likelihood, at the β at which the run ended.
 
-    Dimension j is in use iff λ_j > βσ², with a mean KL of ½ ln(λ_j/βσ²); a learned σ² ends at the mean of the
+    Dimension j is in use iff λ_j > βσ², with a mean KL of ½ ln(λ_j/βσ²); at β = 1 a learned σ² ends at the mean of the
     eigenvalues that are left over.
     """
     config, vae = result.config, result.vae
     images = config.dataset.load()[0].images
     x = vae.prepare(images).to(next(vae.parameters()).device)
     q = vae.encode(x)
-    spectrum = torch.linalg.eigvalsh(covariance := torch.cov(x.flatten(1).double().T.cpu(), correction=0)).flip(0)
-    noise = float(vae.head.logvar.double().exp()) if isinstance(vae.head, LearnedNoise) else _sigma(result) ** 2
-    best_noise = float(spectrum[config.latent :].mean()) if isinstance(vae.head, LearnedNoise) else noise
-    price = config.beta(config.steps) * best_noise
+    covariance = torch.cov(x.flatten(1).double().T.cpu(), correction=0)
+    head = vae.head if isinstance(vae.head, LearnedNoise) else None
+    noise = float(head.logvar.double().exp()) if head else _sigma(result) ** 2
+    best = ppca_optimum(covariance, config.latent, None if head else noise**0.5, config.beta(config.steps))
     last = vae.decoder[-1]  # type: ignore[index]
     model = LinearGaussian(last.weight.cpu(), last.bias.cpu(), noise**0.5)
     return Exact(
         elbo=float(model.elbo(x.flatten(1).cpu(), q.mean.cpu(), q.std.cpu()).mean()),
-        best_elbo=ppca_optimum(covariance, config.latent, best_noise**0.5)[0],
+        best_elbo=best.elbo,
         kl=_mean_kl(q),
-        best_kl=0.5 * (spectrum[: config.latent] / price).clamp_min(1).log(),
+        best_kl=best.kl,
         noise=noise,
-        best_noise=best_noise,
+        best_noise=best.noise,
     )
 
 
