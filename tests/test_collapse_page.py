@@ -137,6 +137,21 @@ def test_without_an_answer_the_verdict_is_shown_alone() -> None:
     assert "Collapsed." in text(app)
 
 
+def test_a_link_leads_to_the_page_that_asks_first_and_back_and_an_answer_is_forgotten_there() -> None:
+    app = open_page("collapse", run="digits-collapsed", step="90")
+    assert links(app)["Ask me first"] == ("collapse", "run=digits-collapsed&step=90&ask=1")
+    app.query_params["ask"] = "1"
+    app.run()
+    button(app, "Show the verdict").click().run()
+    assert links(app)["Tell me at once"] == ("collapse", "run=digits-collapsed&step=90")
+    del app.query_params["ask"]
+    app.run()
+    app.query_params["ask"] = "1"
+    app.run()
+    assert "Show the verdict" in labels(app)
+    assert "Tell me at once" in links(app)
+
+
 # Runs that are not ordinary
 
 

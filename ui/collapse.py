@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.asking_first import answer, ask, asking_link, may_tell
 from ui.collapse_cure import what_to_do
 from ui.collapse_folds import folds
 from ui.data import config_of
@@ -64,7 +65,7 @@ def collapse_page(run: Run) -> Verdict | None:
     if found is None:
         return None
     said = judge(found, config_of(run))
-    seen = _seen(run)
+    seen = may_tell(run.name)
     with above:
         if seen:
             _answer(run, said)
@@ -81,7 +82,8 @@ def collapse_page(run: Run) -> Verdict | None:
             _why(said, found)
             what_to_do(run, said, found)
         else:
-            _ask(run)
+            ask(run.name, "Your answer", [*ANSWERS], "Show the verdict")
+            asking_link("collapse")
     folds(run, found, said if seen else None)
     return said if seen else None
 
@@ -177,28 +179,11 @@ def _look_again(run: Run, shown: int) -> None:
 # What is said
 
 
-def _seen(run: Run) -> bool:
-    """Whether the verdict may be seen: with `?ask=1` only when the reader has said what they think, or asks for it."""
-    return st.query_params.get("ask") != "1" or f"given-{run.name}" in st.session_state
-
-
-def _ask(run: Run) -> None:
-    """Four answers to choose from, and the button that ends the guessing, with an answer or without."""
-    key = f"answer-{run.name}"
-    st.pills("Your answer", [*ANSWERS], key=key, wrap=True)
-    st.button("Show the verdict", key=f"show-{run.name}", shortcut="V", on_click=_commit, args=(run, key))
-
-
 def _answer(run: Run, said: Verdict) -> None:
     """What the reader said, if they were asked, and whether the evidence says so too."""
-    answer = st.session_state.get(f"given-{run.name}") if st.query_params.get("ask") == "1" else None
-    if answer:
-        agrees = said.kind in ANSWERS[answer]
-        st.caption(f"You said: “{answer}”. The evidence {'agrees' if agrees else 'says otherwise'}.")
-
-
-def _commit(run: Run, key: str) -> None:
-    st.session_state[f"given-{run.name}"] = st.session_state.get(key)
+    if given := answer(run.name):
+        agrees = said.kind in ANSWERS[given]
+        st.caption(f"You said: “{given}”. The evidence {'agrees' if agrees else 'says otherwise'}.")
 
 
 def _verdict(said: Verdict) -> None:
@@ -214,7 +199,9 @@ def _verdict(said: Verdict) -> None:
 
 def _why(said: Verdict, found: Report) -> None:
     """The measured numbers that the verdict rests on; faults of estimates stand apart."""
-    st.subheader("Why", anchor=False)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Why", anchor=False, width="content")
+        asking_link("collapse")
     sentences = [sentence for sentence in said.why if sentence not in found.faults]
     st.markdown("\n".join(f"- {safe_sentence(sentence)}" for sentence in sentences))
 

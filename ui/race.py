@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ui.data import store
+from ui.asking_first import answer, ask, asked_first, asking_link, may_tell
+from ui.data import store, summary
 from ui.host import ensure_engine
 from ui.live import race_figure
 from ui.numbers import table
@@ -28,6 +29,7 @@ from vae_core.schedules import Warmup
 LESSON = 25.0
 OPENING = {"headline": ("constant 1", "warm-up 750")}  # the lanes that are run first; else the first two
 ANSWERS = ("the left one", "the right one", "both", "neither")
+CAME = ((True, False), (False, True), (True, True), (False, False))  # of each answer, whose code is in use
 MARK = {True: ":green[:material/check_circle:] held", False: ":red[:material/cancel:] did not hold"}
 
 
@@ -51,8 +53,11 @@ def _choose() -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     chosen = race(name)
-    st.caption("Prediction")
-    lead(html.escape(chosen.prediction))
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.caption("Prediction", width="content")
+        asking_link("race")
+    later = "You are asked what will happen while it runs, and told what was predicted after you have answered."
+    lead(later if asked_first() else html.escape(chosen.prediction))
     lanes = _opening(chosen)
     if not chosen.lanes[0].config.dataset.ready():
         st.info(f"{chosen.lanes[0].config.dataset.title} is not on this computer yet: download it on the Train page.")
@@ -83,23 +88,15 @@ def _held(begun: Heat) -> None:
     """A race that was started: two lanes large, then all of them."""
     with told():
         chosen = race(begun.race)
-        hidden = _asked(begun)
-        _lanes(begun, hidden=hidden)
+        seen = may_tell(begun.name)
+        if not seen:
+            ask(begun.name, "Which of the two ends with a code in use?", ANSWERS, "Show what came of it")
+        _lanes(begun, hidden=not seen)
         _join(begun, chosen)
-        if not hidden:
+        if seen:
             _outcome(begun.name, chosen.name)
         return
     st.query_params.pop("race", None)
-
-
-def _asked(begun: Heat) -> bool:
-    """With `?ask=1` the reader says first what will happen; until then what the lanes come to is hidden."""
-    if st.query_params.get("ask") != "1":
-        return False
-    answer = st.pills("Which of the two ends with a code in use?", ANSWERS, key=f"answer-{begun.name}")
-    if answer:
-        st.caption(f"You said: {answer}.")
-    return answer is None
 
 
 def _lanes(begun: Heat, *, hidden: bool) -> None:
@@ -120,11 +117,24 @@ def _lanes(begun: Heat, *, hidden: bool) -> None:
             _post(living, Pace(seconds=0.0))
         if living and st.button("Stop the race", key="race-stop"):
             _post(living, Stop())
+        st.space("stretch")
+        asking_link("race")
     first, second = runs[one][1], runs[other][1]
     race_figure(first, second, first.state, headline=headline(first.config, second.config), ask=hidden)
+    _answered(begun, first, second)
     with st.container(horizontal=True):
         for name in dict.fromkeys((one, other)):
             st.page_link(page("watch"), label=f"Open {titles[name]}", query_params={"run": name})
+
+
+def _answered(begun: Heat, left: Run, right: Run) -> None:
+    """What the reader said, if they were asked, and once both have ended whether it came so."""
+    if not (given := answer(begun.name)):
+        return
+    rows = [summary(left), summary(right)]
+    came = ANSWERS[CAME.index(tuple(row.in_use > 0 for row in rows))]
+    over = all(row.measured and row.state not in LIVE for row in rows)
+    st.caption(f"You said: {given}. " + (("It came so." if given == came else f"It was {came}.") if over else ""))
 
 
 def _post(living: Sequence[Run], command: Command) -> None:
