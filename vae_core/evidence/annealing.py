@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vae_core.evidence.importance import LogLikelihood, chi_square, image_log_likelihood
+from vae_core.evidence.importance import LogLikelihood, chi_square, image_log_likelihood, require_slope
 from vae_core.gaussian import standard_normal_log_prob
 from vae_core.spec import InputError
 from vae_core.vae import VAE
@@ -129,5 +129,6 @@ def _energy(z: Tensor, log_p: Tensor, momentum: Tensor, beta: float) -> Tensor:
 def _with_slope(log_likelihood: LogLikelihood, z: Tensor) -> tuple[Tensor, Tensor]:
     z = z.detach().requires_grad_()
     log_p = log_likelihood(z)
+    require_slope(log_p)
     (slope,) = torch.autograd.grad(log_p.sum(), z)
     return log_p.detach(), slope

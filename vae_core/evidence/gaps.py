@@ -14,6 +14,7 @@ from vae_core.evidence.importance import (
     chi_square,
     image_log_likelihood,
     importance_weights,
+    require_slope,
 )
 from vae_core.gaussian import DiagonalGaussian
 from vae_core.vae import VAE
@@ -128,10 +129,11 @@ def improved(
     optimiser = torch.optim.Adam([shift, log_scale], lr=RATE)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps))
     judge = _mirrored(start, CHECKED, torch.Generator(start.mean.device).manual_seed(SEED + 1))
-    best, value = start, _bound(log_likelihood, start, judge).detach()
+    with torch.no_grad():
+        best, value = start, _bound(log_likelihood, start, judge)
     for step in range(1, steps + 1):
-        q = _from(start, shift, log_scale)
-        loss = -_bound(log_likelihood, q, _mirrored(start, samples, generator)).sum()
+        bound = _bound(log_likelihood, _from(start, shift, log_scale), _mirrored(start, samples, generator))
+        loss = -bound.sum()
         shift.grad, log_scale.grad = torch.autograd.grad(loss, [shift, log_scale])
         optimiser.step()
         decay.step()
@@ -153,7 +155,10 @@ def _from(start: DiagonalGaussian, shift: Tensor, log_scale: Tensor) -> Diagonal
 
 
 def _bound(log_likelihood: LogLikelihood, q: DiagonalGaussian, noise: Tensor) -> Tensor:
-    return log_likelihood(q.mean + q.std * noise).mean(0) - q.kl().sum(-1)
+    reconstruction = log_likelihood(q.mean + q.std * noise).mean(0)
+    if torch.is_grad_enabled():
+        require_slope(reconstruction)
+    return reconstruction - q.kl().sum(-1)
 
 
 def _mirrored(q: DiagonalGaussian, samples: int, generator: torch.Generator | None) -> Tensor:

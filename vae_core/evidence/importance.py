@@ -115,6 +115,12 @@ def require_density(vae: VAE) -> None:
         )
 
 
+def require_slope(log_likelihood: Tensor) -> None:
+    """InputError where ln p(x|z) does not say how it changes with z: networks of an opened model do not."""
+    if not log_likelihood.requires_grad:
+        raise InputError("this decoder gives no slope to follow", limit="a run trained here has one")
+
+
 def _log_likelihood(vae: VAE, x: Tensor, z: Tensor) -> Tensor:
     """ln p(x_i|z) for codes [k, n, d] -> [k, n]; the images are broadcast, not repeated."""
     parameters = vae.decode(z.flatten(0, 1))

@@ -13,7 +13,6 @@ from vae_core.latents.paths import path_length as path_length
 from vae_core.latents.paths import shell as shell
 from vae_core.latents.paths import slerp as slerp
 from vae_core.latents.paths import traverse as traverse
-from vae_core.latents.prepare import Report as Report
 from vae_core.latents.prepare import prepare as prepare
 from vae_core.latents.prepare import progress as progress
 from vae_core.latents.prepare import project as project
@@ -27,3 +26,5 @@ from vae_core.latents.selection import Summary as Summary
 from vae_core.latents.selection import inside as inside
 from vae_core.latents.selection import nearest as nearest
 from vae_core.latents.selection import summarise as summarise
+from vae_core.latents.work import Report as Report
+from vae_core.latents.work import Work as Work
