@@ -111,12 +111,18 @@ def course(run: Run) -> Iterator[str]:
         yield f"set at step {since:,}: {schedule.words}"
 
 
-def settings(config: RunConfig) -> tuple[list[Fact], list[Fact]]:
-    """Every field of a config: those that have parts, and the plain ones two by two."""
+def settings(config: RunConfig) -> tuple[dict[str, str], dict[str, str]]:
+    """Every field of a config by its title: those that have parts, and the plain ones."""
     fields = {field.title or name: getattr(config, name) for name, field in type(config).model_fields.items()}
-    wholes = [(title, value_of(value)) for title, value in fields.items() if isinstance(value, Spec)]
-    plain = [(title, value_of(value)) for title, value in fields.items() if not isinstance(value, Spec)]
-    return wholes, [sum(plain[place : place + 2], ()) for place in range(0, len(plain), 2)]
+    wholes = {title: value_of(value) for title, value in fields.items() if isinstance(value, Spec)}
+    plain = {title: value_of(value) for title, value in fields.items() if not isinstance(value, Spec)}
+    return wholes, plain
+
+
+def pairs(facts: dict[str, str]) -> list[Fact]:
+    """Facts two by two."""
+    listed = [*facts.items()]
+    return [sum(listed[place : place + 2], ()) for place in range(0, len(listed), 2)]
 
 
 def value_of(value: object) -> str:
