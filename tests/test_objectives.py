@@ -1,4 +1,7 @@
-"""Every objective obeys the same laws; free bits is the plain bound above its threshold and flat below it."""
+"""Every objective obeys the same laws; free bits is the plain bound above its threshold and flat below it.
+
+The importance-weighted bound has a file of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,22 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from vae_core.objectives import FreeBits, Objective, Plain
+from vae_core.config import RunConfig
+from vae_core.objectives import SHOWN, FreeBits, Iwae, Objective, OfTerms, Plain
 from vae_core.spec import Variant
 from vae_core.vae import Elbo
 
 VARIANTS: tuple[type[Variant], ...] = get_args(get_args(Objective)[0])
-every = pytest.mark.parametrize("objective", [variant.model_validate({}) for variant in VARIANTS], ids=lambda o: o.kind)
+DEFAULTS = [variant.model_validate({}) for variant in VARIANTS]
+every = pytest.mark.parametrize("objective", DEFAULTS, ids=lambda o: o.kind)
+of_terms = pytest.mark.parametrize(
+    "objective", [objective for objective in DEFAULTS if isinstance(objective, OfTerms)], ids=lambda o: o.kind
+)
 KL = torch.tensor([[0.0, 0.3, 1.0], [0.02, 0.5, 3.0]], dtype=torch.float64)
 LOG_LIKELIHOOD = torch.tensor([-3.0, -5.0], dtype=torch.float64)
 
 
-def gradient(objective: Objective, beta: float = 1.0) -> Tensor:
+def gradient(objective: OfTerms, beta: float = 1.0) -> Tensor:
     kl = KL.clone().requires_grad_()
     objective(Elbo(LOG_LIKELIHOOD, kl), beta).backward()
     assert kl.grad is not None
@@ -32,24 +40,47 @@ def test_every_objective_survives_json(objective: Objective) -> None:
 
 
 @every
-def test_without_beta_only_reconstruction_counts(objective: Objective) -> None:
-    assert objective(Elbo(LOG_LIKELIHOOD, KL), 0.0) == 4.0
+def test_every_objective_gives_the_terms_of_each_image_and_a_loss_to_minimise(objective: Objective) -> None:
+    vae = RunConfig(latent=3).build()
+    x = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0)).round()
+    elbo, loss = objective.bound(vae, x, 0.7, torch.Generator().manual_seed(1))
+    assert elbo.log_likelihood.shape == (5,)
+    torch.testing.assert_close(elbo.kl, vae.encode(x).kl())
+    loss.backward()
+    assert all(parameter.grad is not None for parameter in vae.parameters())
 
 
 @every
-def test_every_objective_grows_by_beta_times_its_price(objective: Objective) -> None:
+def test_only_what_differs_from_the_curves_is_said_in_a_sentence(objective: Objective) -> None:
+    assert (objective.words == "") == isinstance(objective, Plain)
+    assert objective.words.endswith(f"; {SHOWN}." if objective.words else "")
+    assert len(objective.words) < 100
+
+
+def test_the_sentence_tells_k_and_whether_the_landing_is_stuck() -> None:
+    assert Iwae(samples=7).words.startswith("Trains the importance-weighted bound, K = 7; ")
+    assert "K = 2, sticking the landing; " in Iwae(samples=2, sticking_the_landing=True).words
+
+
+@of_terms
+def test_without_beta_only_reconstruction_counts(objective: OfTerms) -> None:
+    assert objective(Elbo(LOG_LIKELIHOOD, KL), 0.0) == 4.0
+
+
+@of_terms
+def test_every_objective_grows_by_beta_times_its_price(objective: OfTerms) -> None:
     at = [float(objective(Elbo(LOG_LIKELIHOOD, KL), beta)) for beta in (0.0, 1.0, 2.5)]
     assert at[2] - at[0] == pytest.approx(2.5 * (at[1] - at[0]), rel=1e-14)
 
 
-@every
-def test_no_objective_is_below_the_negative_bound(objective: Objective) -> None:
+@of_terms
+def test_no_objective_is_below_the_negative_bound(objective: OfTerms) -> None:
     elbo = Elbo(LOG_LIKELIHOOD, KL)
     assert objective(elbo, 1.0) >= -elbo.value().mean() - 1e-14
 
 
-@every
-def test_every_objective_pays_the_reconstruction_of_each_image_equally(objective: Objective) -> None:
+@of_terms
+def test_every_objective_pays_the_reconstruction_of_each_image_equally(objective: OfTerms) -> None:
     log_likelihood = LOG_LIKELIHOOD.clone().requires_grad_()
     objective(Elbo(log_likelihood, KL), 0.7).backward()
     torch.testing.assert_close(log_likelihood.grad, torch.full_like(LOG_LIKELIHOOD, -0.5))

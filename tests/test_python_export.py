@@ -19,7 +19,7 @@ from vae_core.config import Cosine, RunConfig, StepDecay
 from vae_core.datasets import FashionMnist, LinearGaussian, Mnist, Shapes
 from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian
 from vae_core.nets import ACTIVATIONS, Linear, Mlp
-from vae_core.objectives import FreeBits
+from vae_core.objectives import FreeBits, Iwae, OfTerms
 from vae_core.presets import PRESETS
 from vae_core.python_export import program, python_text
 from vae_core.runs import ASSETS, Run, RunStore
@@ -85,6 +85,7 @@ VARIANTS = {
 CHANGED = few(beta=Warmup(steps=20))
 ON_DIGITS = {name: preset.config for name, preset in PRESETS.items() if name.startswith("digits")} | VARIANTS
 ON_MNIST = {name: p.config for name, p in PRESETS.items() if name.startswith("mnist") and p.config.net.kind == "mlp"}
+ON_MNIST = {name: config for name, config in ON_MNIST.items() if isinstance(config.objective, OfTerms)}
 ON_MNIST["mnist-some"] = few(dataset=Mnist(train_size=300), batch=64, likelihood=Bernoulli(binarise="fixed"))
 
 
@@ -169,6 +170,7 @@ def test_changes_of_a_running_beta_are_followed(tmp_path: Path) -> None:
         (RunConfig(dataset=Shapes()), "Shapes"),
         (RunConfig(dataset=LinearGaussian(), likelihood=Gaussian()), "Linear-Gaussian"),
         (few(encoder_steps=5), "runs ahead"),
+        (few(objective=Iwae()), "Importance-weighted bound"),
     ],
 )
 def test_what_is_not_covered_is_refused_in_a_sentence(config: RunConfig, says: str) -> None:
@@ -186,6 +188,11 @@ def test_a_branch_is_refused_for_it_starts_elsewhere(tmp_path: Path) -> None:
     child = RunStore(tmp_path).create(tiny(), "child", origin={"run": "root", "step": 60, "optimiser": "kept"})
     with pytest.raises(InputError, match=r"a branch does not start from step 0.* in child; covered"):
         python_text(child)
+
+
+def test_a_run_of_a_race_is_a_program_as_any_other(tmp_path: Path) -> None:
+    member = RunStore(tmp_path).create(tiny(), "member", origin={"race": "headline", "lane": "constant 1"})
+    assert python_text(member) == program(tiny(), "member")
 
 
 def test_the_command_writes_the_program_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from vae_core.config import RunConfig, StepDecay
+from vae_core.config import Cosine, RunConfig, StepDecay
 from vae_core.datasets import Mnist
 from vae_core.likelihoods import Gaussian
 from vae_core.nets import Conv, Linear, Mlp
+from vae_core.objectives import Iwae
 from vae_core.schedules import Constant, Delayed, Schedule, Warmup
 from vae_core.spec import InputError
 
@@ -32,6 +33,13 @@ def _mnist(beta: Schedule, **changes: Any) -> RunConfig:
     net = Mlp(widths=(128, 128, 128), gain=1.1)
     settings = {"net": net, "latent": 20, "beta": beta, "steps": 1200, "learning_rate": 4e-3, "threads": 1}
     return RunConfig(dataset=Mnist(), **(settings | changes))
+
+
+def _burda(epochs: int, **changes: Any) -> RunConfig:
+    """784-200-200-50 with tanh (Burda et al. 2015), in 600 larger batches an epoch."""
+    net = Mlp(widths=(200, 200), activation="tanh")
+    settings = {"net": net, "latent": 50, "steps": 600 * epochs, "batch": 100, "learning_rate": 2e-3, "decay": Cosine()}
+    return _mnist(Constant(), **(settings | changes))
 
 
 PRESETS = {
@@ -140,6 +148,18 @@ PRESETS = {
                 decay=StepDecay(at=(0.6, 0.85), factors=(0.3, 0.1)),
                 threads=2,
             ),
+        ),
+        Preset(
+            "mnist-burda",
+            "MNIST, the model of Burda et al.",
+            "784-200-200-50 for 60 epochs: about 22 of 50 latents stay in use, and −ln p(x) comes near 88 nats.",
+            _burda(60),
+        ),
+        Preset(
+            "mnist-iwae5",
+            "MNIST, five codes an image",
+            "The same model trains the importance-weighted bound for 8 epochs.",
+            _burda(8, objective=Iwae(samples=5)),
         ),
     )
 }

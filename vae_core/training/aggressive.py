@@ -39,8 +39,7 @@ class Aggressive:
         """As `fit.train_step`; the terms are of the batch `x`, after the encoder's own updates."""
         if leads := self.leads:
             self._lead(step, beta)
-        elbo = self.vae.elbo(x, generator)
-        loss = self.config.objective(elbo, beta)
+        elbo, loss = self.config.objective.bound(self.vae, x, beta, generator)
         self.optimiser.zero_grad()
         loss.backward()
         self._update_without(self._encoder if leads else [])
@@ -60,7 +59,7 @@ class Aggressive:
         for count in range(1, self.config.encoder_steps + 1):
             generator.manual_seed(seed_of(self.config.seed, 2, step, count))
             x = self.vae.prepare(self.batches.other(self.images, step, generator), generator)
-            loss = self.config.objective(self.vae.elbo(x, generator), beta)
+            _, loss = self.config.objective.bound(self.vae, x, beta, generator)
             self.optimiser.zero_grad()
             loss.backward(inputs=self._encoder)
             self.optimiser.step()

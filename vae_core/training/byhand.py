@@ -16,7 +16,7 @@ from torch.optim import Adam
 
 from vae_core.gaussian import DiagonalGaussian
 from vae_core.likelihoods import Bernoulli
-from vae_core.objectives import FreeBits, Plain
+from vae_core.objectives import Objective, Plain
 from vae_core.vae import VAE, Elbo
 
 # The gradient before an activation, from the gradient after it, its input and its output.
@@ -73,7 +73,7 @@ class ByHand:
         self.encoder, self.decoder = Stack(vae.encoder), Stack(vae.decoder)
 
     @staticmethod
-    def fits(vae: VAE, objective: Plain | FreeBits) -> bool:
+    def fits(vae: VAE, objective: Objective) -> bool:
         """Whether this model and objective are of the written-out kind, on a CPU."""
         stacks = (vae.encoder, vae.decoder)
         known = (nn.Flatten, nn.Linear, *DERIVATIVES)

@@ -13,7 +13,7 @@ from torch.optim import Adam
 from torch.optim.adam import adam as functional_adam
 
 from vae_core.config import RunConfig
-from vae_core.objectives import FreeBits, Plain
+from vae_core.objectives import Objective
 from vae_core.training.aggressive import Aggressive
 from vae_core.training.batches import Batches, seed_of
 from vae_core.training.byhand import ByHand
@@ -71,14 +71,13 @@ def fit(
 def train_step(
     vae: VAE,
     optimiser: Adam,
-    objective: Plain | FreeBits,
+    objective: Objective,
     x: Float[Tensor, "n c h w"],
     beta: float,
     generator: torch.Generator | None = None,
 ) -> tuple[Elbo, Float[Tensor, ""]]:
     """One update on one batch; returns the bound term by term and the loss, both from before it."""
-    elbo = vae.elbo(x, generator)
-    loss = objective(elbo, beta)
+    elbo, loss = objective.bound(vae, x, beta, generator)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
