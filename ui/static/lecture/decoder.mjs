@@ -1,0 +1,113 @@
+// The gradient of a run's decoder from a few codes of each image: how far it is from that of all codes.
+
+import { node, set, shape, write } from "../run/nodes.mjs";
+import { count } from "../run/numbers.mjs";
+import { drawing, logarithmic, panel, straight } from "./axes.mjs";
+import { createBadge } from "./badge.mjs";
+import { button } from "./controls.mjs";
+import { short } from "./estimators_charts.mjs";
+import { Section, mounting } from "./section.mjs";
+
+const HEIGHT = 380;
+const SEEDS = 100;
+const WITHIN = 0.35; // of an error measured from few groups of codes, relative to 1/√S
+const NARROW = 640;
+
+class Decoder extends Section {
+  build() {
+    this.seed = Math.round(this.asked("seed", 0, SEEDS - 1, 1));
+    this.said = node(this.root, "p", "lx-said");
+    this.said.setAttribute("role", "status");
+    const row = node(this.root, "div", "lx-row");
+    this.other = button(row, "Draw other codes", () => this.reseed());
+    this.picture = drawing(this.root, "The decoder's gradient from a few codes");
+    this.badge = createBadge(this.root);
+    this.note = node(this.root, "p", "lx-note");
+    this.read();
+  }
+
+  reseed() {
+    this.seed = (this.seed + 1) % SEEDS;
+    this.tell({ seed: this.seed });
+    this.read();
+  }
+
+  async read() {
+    this.other.disabled = true;
+    this.said.textContent = "Drawing codes, and passing each back through the decoder…";
+    Object.assign(this.root.dataset, { measured: 0 });
+    try {
+      const response = await fetch(`${this.settings.base}/gradients/decoder?seed=${this.seed}`, { signal: this.abort.signal });
+      const found = await response.json();
+      if (!response.ok) throw new Error(found.error);
+      this.found = { ...found, errors: found.variance.map((value) => Math.sqrt(value) / found.norm) };
+      this.root.dataset.measured = 1;
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.said.textContent = error.message;
+    }
+    this.other.disabled = false;
+    this.redraw();
+  }
+
+  draw() {
+    if (!this.found || this.root.dataset.measured === "0") return;
+    const width = this.root.clientWidth;
+    const narrow = width < NARROW;
+    this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "The true gradient with circles of typical errors, and the error against the number of codes");
+    this.drawCircles(narrow ? width : 0.5 * width);
+    this.drawErrors(narrow ? { left: 50, top: HEIGHT + 30, width: width - 60 } : { left: 0.5 * width + 56, top: 30, width: 0.5 * width - 66 });
+    this.report();
+  }
+
+  // An arrow of length 1, and around its tip how far an estimate typically lies.
+  drawCircles(width) {
+    const { errors, samples } = this.found;
+    const most = Math.max(...errors);
+    const unit = Math.min((HEIGHT - 70) / (2 * most), (width - 40) / (1 + 2 * most), 300);
+    const reach = 1 + most;
+    const left = (width - reach * unit) / 2 + (reach > 2 ? 0 : 0);
+    const [x, y] = [straight([0, 1], [left, left + unit]), straight([0, 1], [HEIGHT / 2, HEIGHT / 2 - unit])];
+    const group = shape(this.picture.svg, "g");
+    errors.forEach((error, index) => {
+      set(shape(group, "circle", index ? "lx-line lx-thin lx-faint" : "lx-line"), { cx: x(1), cy: y(0), r: error * unit });
+    });
+    set(shape(group, "path", "lx-line"), { d: `M${x(0)},${y(0)}H${x(1)}`, "stroke-width": 3 });
+    set(shape(group, "path", "lx-bar"), { d: `M${x(1)},${y(0)}l-12,-6v12z` });
+    write(shape(group, "text", "lx-label lx-strong"), x(0), y(0) + 18, "the gradient");
+    let last = Infinity;
+    errors.forEach((error, index) => {
+      const at = y(0) - error * unit;
+      if (index && at - last < 17) return;
+      last = at;
+      write(shape(group, "text", `lx-label lx-middle ${index ? "lx-quiet" : ""}`), x(1), at, `${samples[index]} ${samples[index] === 1 ? "code" : "codes"}`);
+    });
+  }
+
+  drawErrors({ left, top, width }) {
+    const { errors, samples } = this.found;
+    const height = HEIGHT - 70;
+    const [x, y] = [logarithmic([1, samples.at(-1)], [left, left + width - 60]), logarithmic([errors.at(-1) / 1.6, errors[0] * 1.6], [top + height, top])];
+    x.ticks = () => samples;
+    const steps = [1, 2, 5].flatMap((digit) => [-4, -3, -2, -1, 0, 1, 2].map((power) => digit * 10 ** power)).sort((a, b) => a - b);
+    y.ticks = () => steps.filter((value) => value >= y.domain[0] && value <= y.domain[1]).slice(0, 6);
+    const plot = panel(this.picture.svg, { left, top, width: width - 60, height }, x, y);
+    plot.across({ words: short, name: "typical error / ‖gradient‖" });
+    plot.along({ name: "codes S of each image" });
+    plot.line(samples.map((s) => [s, errors[0] / Math.sqrt(s)]), "lx-thin lx-faint lx-dashed");
+    samples.forEach((s, index) => plot.circle(s, errors[index], 4.5, "lx-bar"));
+    plot.text(samples.at(-1), errors[0] / Math.sqrt(samples.at(-1)), "as 1/√S", "lx-quiet", [10, 0]);
+  }
+
+  report() {
+    const { found } = this;
+    const { errors, samples } = found;
+    this.said.textContent = `From one code an image the error is ${short(errors[0])} of the gradient; from ${samples.at(-1)} codes, ${short(errors.at(-1))}.`;
+    const law = samples.map((s, index) => Math.abs((errors[index] * Math.sqrt(s)) / errors[0] - 1));
+    const most = Math.max(...law);
+    Object.assign(this.root.dataset, { one: errors[0], many: errors.at(-1), law: most });
+    this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `the measured errors (dots) are within ${(100 * most).toFixed(0)} % of the law 1/√S.` });
+    this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.draws)} codes of each in all, ${count(found.parameters)} parameters. ‖gradient‖ ${short(found.norm)} nats per image.`;
+  }
+}
+
+export const mountDecoder = mounting(Decoder);

@@ -1,0 +1,115 @@
+// Four estimators of the gradient of a run's encoder, measured by the server on its first test images.
+
+import { node } from "../run/nodes.mjs";
+import { count } from "../run/numbers.mjs";
+import { drawing } from "./axes.mjs";
+import { createBadge } from "./badge.mjs";
+import { button, choices } from "./controls.mjs";
+import { drawNoise, drawRows, short } from "./estimators_charts.mjs";
+import { ESTIMATORS } from "./estimators_maths.mjs";
+import { Section, mounting } from "./section.mjs";
+
+const HEIGHT = 380;
+const SAMPLES = [1, 2, 5, 10];
+const SEEDS = 100;
+const WITHIN = 6; // times what chance makes of a squared distance
+const NARROW = 640;
+const MOST = 12; // of the true gradient, to either side
+
+class Encoder extends Section {
+  build() {
+    this.samples = Number(this.choice("s", SAMPLES.map(String)));
+    this.seed = Math.round(this.asked("seed", 0, SEEDS - 1, 1));
+    this.said = node(this.root, "p", "lx-said");
+    this.said.setAttribute("role", "status");
+    const row = node(this.root, "div", "lx-row");
+    choices(row, { name: "Codes S of each image", options: SAMPLES.map((number) => [String(number), String(number)]), value: String(this.samples), change: (value) => this.take(Number(value)) });
+    this.other = button(row, "Draw other codes", () => this.reseed());
+    this.picture = drawing(this.root, "Estimates of the encoder's gradient, and their noise");
+    this.badge = createBadge(this.root);
+    this.note = node(this.root, "p", "lx-note");
+    this.read();
+  }
+
+  take(samples) {
+    this.samples = samples;
+    this.told();
+    this.redraw();
+  }
+
+  reseed() {
+    this.seed = (this.seed + 1) % SEEDS;
+    this.told();
+    this.read();
+  }
+
+  told() {
+    this.tell({ s: this.samples, seed: this.seed });
+  }
+
+  async read() {
+    this.other.disabled = true;
+    this.said.textContent = "Drawing codes, and asking the decoder about them…";
+    Object.assign(this.root.dataset, { measured: 0 });
+    try {
+      const response = await fetch(`${this.settings.base}/gradients/encoder?seed=${this.seed}`, { signal: this.abort.signal });
+      const found = await response.json();
+      if (!response.ok) throw new Error(found.error);
+      this.found = found;
+      this.root.dataset.measured = 1;
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.said.textContent = error.message;
+    }
+    this.other.disabled = false;
+    this.redraw();
+  }
+
+  row(estimator, samples) {
+    return this.found.rows.find((row) => row.estimator === estimator && row.samples === samples);
+  }
+
+  draw() {
+    if (!this.found || this.root.dataset.measured === "0") return;
+    const width = this.root.clientWidth;
+    const narrow = width < NARROW;
+    this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "How far each estimate leads along the true gradient, and the variance of each estimator");
+    this.drawEstimates(narrow ? width : 0.52 * width);
+    const lines = ESTIMATORS.map((estimator) => ({
+      estimator, points: SAMPLES.flatMap((samples) => {
+        const row = this.row(estimator, samples);
+        return row ? [[samples, row.variance, row.variance]] : [];
+      }),
+    }));
+    const box = narrow ? { left: 50, top: HEIGHT + 24, width: width - 50 } : { left: 0.52 * width + 66, top: 24, width: 0.48 * width - 66 };
+    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: "variance, all parameters", chosen: this.samples, samples: SAMPLES });
+    this.report();
+  }
+
+  drawEstimates(width) {
+    const rows = ESTIMATORS.map((estimator) => {
+      const row = this.row(estimator, this.samples);
+      return { estimator, values: row?.along ?? null, note: row ? `${(100 * row.downhill).toFixed(0)} % downhill` : "needs two codes" };
+    });
+    const sizes = rows.flatMap(({ values }) => values ?? []).map((value) => Math.abs(value - 1)).sort((one, other) => one - other);
+    const reach = Math.max(1.5, Math.min(MOST, sizes[Math.floor(0.97 * (sizes.length - 1))] ?? 1.5));
+    drawRows(this.picture.svg, {
+      left: 4, top: 28, width: width - 8, height: HEIGHT - 28, rows, range: [1 - reach, 1 + reach],
+      marks: [{ at: 0, words: reach > 4 ? "0" : "0, no way" }, { at: 1, words: reach > 4 ? "1" : "1, right", strong: true }], name: "along the true gradient",
+    });
+  }
+
+  report() {
+    const { found, samples } = this;
+    const [path, score] = ["pathwise", "score"].map((estimator) => this.row(estimator, samples));
+    const times = score.variance / path.variance;
+    const much = Number.isFinite(times) ? `${short(times)} times as noisy as the path` : "noisy, and the path is not";
+    this.said.textContent = `${samples === 1 ? "One code" : `${samples} codes`}: the score is ${much}, and ${(100 * score.downhill).toFixed(0)} % of its steps lead downhill.`;
+    const biases = ESTIMATORS.map((estimator) => this.row(estimator, samples)?.bias ?? 0);
+    const most = Math.max(...biases);
+    Object.assign(this.root.dataset, { ratio: times, downhill: score.downhill, bias: most });
+    this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `no mean is further from the path's than chance makes it (squared distances up to ${most.toFixed(1)} times what chance makes on average).` });
+    this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.codes)} codes of each, ${count(found.parameters)} parameters. ‖gradient‖ ${short(found.norm)} nats per image.`;
+  }
+}
+
+export const mountEncoder = mounting(Encoder);

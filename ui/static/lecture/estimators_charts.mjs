@@ -1,0 +1,80 @@
+// Charts of estimators: rows of their estimates over one axis, and what becomes of their noise with more samples.
+
+import { set, shape, write } from "../run/nodes.mjs";
+import { tick } from "../run/numbers.mjs";
+import { apart, logarithmic, panel, straight } from "./axes.mjs";
+import { CLASSES, NAMES } from "./estimators_maths.mjs";
+
+const BINS = 81;
+const LOW = 36; // pixels under a chart, for its numbers and the name of its axis
+const SIDE = 150; // pixels right of a chart, for the names of its lines
+
+/** Two or three digits that matter, with thousands commas; powers of ten where there would be many zeros. */
+export function short(value) {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(1).replace("e+", "e").replace("-", "\u2212");
+  return size >= 100 ? tick(Math.round(value)) : tick(Number(value.toPrecision(3)));
+}
+
+/** Rows of { name, values, note }, each drawn as a histogram of its own height; `marks` are vertical lines { at, words }. */
+export function drawRows(svg, { left, top, width, height, rows, range, marks, name }) {
+  const x = straight(range, [left, left + width]);
+  const plot = panel(svg, { left, top, width, height: height - LOW }, x, straight([0, 1], [top + height - LOW, top]));
+  plot.along({ count: Math.min(7, Math.floor(width / 60)), name });
+  const each = (height - LOW) / rows.length;
+  for (const { at, words, strong } of marks) {
+    set(shape(plot.group, "path", strong ? "lx-line lx-thin" : "lx-grid"), { d: `M${x(at)},${top - 4}V${plot.bottom}` });
+    write(shape(plot.group, "text", `lx-label lx-middle ${strong ? "" : "lx-quiet"}`), x(at), top - 14, words);
+  }
+  rows.forEach((row, index) => drawRow(plot, row, x, top + (index + 1) * each, each));
+}
+
+function drawRow({ group, left, right }, { estimator, values, note }, x, bottom, height) {
+  set(shape(group, "path", "lx-grid"), { d: `M${left},${bottom}H${right}` });
+  write(shape(group, "text", "lx-label"), left, bottom - height + 12, NAMES[estimator]);
+  const words = shape(group, "text", "lx-label lx-quiet lx-end");
+  write(words, right, bottom - height + 12, note);
+  if (!values) return;
+  const [low, high] = x.domain;
+  const counts = new Float64Array(BINS);
+  for (const value of values) {
+    const bin = Math.floor(((value - low) / (high - low)) * BINS);
+    if (bin >= 0 && bin < BINS) counts[bin] += 1;
+  }
+  const most = Math.max(1, ...counts);
+  const room = height - 26;
+  const wide = (right - left) / BINS;
+  const path = [...counts].map((count, bin) => (count ? `M${(left + bin * wide).toFixed(1)},${bottom}v${(-(room * count) / most).toFixed(1)}h${wide.toFixed(1)}V${bottom}` : "")).join("");
+  set(shape(group, "path", estimator === "pathwise" ? "lx-bar" : "lx-soft"), { d: path });
+}
+
+/** Lines of { estimator, points: [samples, exact or null, measured or null] } over the number of samples, both axes logarithmic. */
+export function drawNoise(svg, { left, top, width, height, lines, name, chosen, samples }) {
+  const all = lines.flatMap(({ points }) => points.flatMap(([, exact, measured]) => [exact, measured])).filter((value) => value > 0 && Number.isFinite(value));
+  const [low, high] = all.length ? [Math.min(...all), Math.max(...all)] : [0.1, 10];
+  const box = { left, top, width: width - SIDE, height: height - LOW };
+  const x = logarithmic([samples[0], samples.at(-1)], [left, left + box.width]);
+  const y = logarithmic([low / 1.5, high * 1.5], [top + box.height, top]);
+  y.ticks = thinned(y.ticks());
+  x.ticks = () => samples;
+  const plot = panel(svg, box, x, y);
+  plot.across({ words: short, name });
+  plot.along({ name: "codes S" });
+  if (chosen) set(shape(plot.group, "path", "lx-grid"), { d: `M${x(chosen)},${top}V${plot.bottom}` });
+  for (const { estimator, points } of lines) {
+    plot.line(points.filter(([, exact]) => exact !== null).map(([s, exact]) => [s, exact]), CLASSES[estimator]);
+    for (const [s, , measured] of points) if (measured !== null) plot.circle(s, measured, 3.5, estimator === "pathwise" ? "lx-bar" : "lx-dot");
+  }
+  const ends = lines.map(({ points }) => y(points.at(-1)[1] ?? points.at(-1)[2]));
+  apart(ends, 17).forEach((at, index) => {
+    const { estimator } = lines[index];
+    write(shape(plot.group, "text", `lx-label ${estimator === "pathwise" ? "lx-strong" : ""}`), plot.right + 10, at, NAMES[estimator]);
+  });
+}
+
+// Powers of ten, at most five of them.
+function thinned(powers) {
+  const step = Math.ceil(powers.length / 5);
+  return () => powers.filter((_, index) => index % step === 0);
+}
