@@ -22,11 +22,12 @@ from vae_core.captions import MINUS
 from vae_core.config import RunConfig
 from vae_core.glossary import term
 from vae_core.likelihoods import Gaussian
+from vae_core.nets import Mlp
 from vae_core.opening.door import Files, open_model
 from vae_core.presets import preset
-from vae_core.report import Report, report
+from vae_core.report import Report, report, words
 from vae_core.runs import ASSETS, Run, RunStore
-from vae_core.schedules import Delayed, Warmup
+from vae_core.schedules import Delayed
 from vae_core.verdicts import Kind, judge, verdict
 
 COLLAPSED, ANNEALED = Run(ASSETS / "digits-collapsed"), Run(ASSETS / "digits-annealed")
@@ -226,10 +227,15 @@ BASE = RunConfig()
             "A new run, 2,000 steps",
         ),
         (cures.longer(BASE), ", with 4,500 steps", "A new run, 4,500 steps instead of 1,500"),
+        (
+            cures.smoother(BASE),
+            "with tanh layers and β rising over 1,000 steps",
+            "A new run, 2,000 steps instead of 1,500; data and seed stay",
+        ),
     ],
 )
 def test_a_cure_is_a_button_in_words(cure: RunConfig, label: str, rest: str) -> None:
-    assert collapse_cure.cure_label(BASE, cure).removeprefix("Start again").strip() == label
+    assert words.again(BASE, cure).removeprefix("Start again").strip() == f"{label}."
     assert collapse_cure.about(BASE, cure).startswith(rest)
 
 
@@ -237,7 +243,7 @@ def test_less_noise_is_named_and_changes_the_model() -> None:
     config = RunConfig(likelihood=Gaussian(sigma=0.9))
     cure = cures.quieter(config, 0.69)
     assert cure is not None
-    assert collapse_cure.cure_label(config, cure) == "Start again with σ = 0.26 and β rising over 1,000 steps"
+    assert words.again(config, cure) == "Start again with σ = 0.26 and β rising over 1,000 steps."
     assert "model" not in collapse_cure.about(config, cure)
 
 
@@ -247,17 +253,15 @@ def test_the_cure_of_a_cure_has_no_longer_name(name: str) -> None:
     assert collapse_cure.cured_stem("m" * 64) == "m" * collapse_cure.LONGEST_STEM + "-cured"
 
 
-@pytest.mark.parametrize("beta", [Warmup(steps=1000), Delayed(wait=800, ramp=800)])
-def test_a_cure_that_was_tried_is_not_offered_again(beta: Warmup | Delayed, monkeypatch: pytest.MonkeyPatch) -> None:
-    stuck = report(COLLAPSED)
-    tried = cures.changed(COLLAPSED.config, beta=beta, steps=3200 if isinstance(beta, Delayed) else 2000)
-    late = dataclasses.replace(stuck, past=dataclasses.replace(stuck.past, full=isinstance(beta, Delayed) * 1500))
-    assert judge(late, tried).cure == tried
-    monkeypatch.setattr("ui.collapse._report", lambda run, step: late)
-    monkeypatch.setattr("ui.collapse.config_of", lambda run: tried)
-    monkeypatch.setattr("ui.collapse_cure.config_of", lambda run: tried)
+def test_when_every_cure_was_tried_the_page_says_so_and_has_no_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    tanh = Mlp(gain=0.7, activation="tanh")
+    tried = cures.changed(COLLAPSED.config, beta=Delayed(wait=800, ramp=800), steps=3200, net=tanh)
+    assert judge(report(COLLAPSED), tried).cure is None
+    for module in ("collapse", "collapse_cure", "collapse_folds"):
+        monkeypatch.setattr(f"ui.{module}.config_of", lambda run: tried)
     app = open_page("collapse", run="digits-collapsed")
-    assert "it did not help" in text(app)
+    assert "trained as every cure says. Try another seed or net." in text(app)
+    assert "none of them helped" in text(app)
     assert not [label for label in labels(app) if label.startswith("Start again")]
 
 

@@ -18,7 +18,7 @@ from tests.opening_helpers import Own
 from tests.run_helpers import start_training
 from vae_core.captions import nats
 from vae_core.config import RunConfig
-from vae_core.cures import changed, finished, quieter, slower
+from vae_core.cures import changed, finished, longer, quieter, slower, smoother
 from vae_core.likelihoods import Bernoulli, Gaussian
 from vae_core.nets import Linear, Mlp
 from vae_core.objectives import FreeBits
@@ -113,6 +113,40 @@ def test_the_cure_is_the_one_that_fits(runs: dict[str, Run]) -> None:
     assert cures["noise"].likelihood.sigma ** 2 == pytest.approx(0.688 / 10, abs=0.002)
     assert (cures["price"].beta, cures["price"].likelihood) == (Warmup(steps=1000), Bernoulli())
     assert (cures["warm-up-too-long"].beta, cures["warm-up-too-long"].steps) == (Warmup(steps=1000), 1800)
+
+
+@pytest.mark.parametrize(("name", "count"), [("softplus", 4), ("sigmoid-deep", 3), ("relu", 3), ("relu-hot", 3)])
+def test_a_cure_is_none_that_the_run_was_trained_by(name: str, count: int, runs: dict[str, Run]) -> None:
+    """From cure to cure as if none helped: each is new, and after the last it is said that there is no other."""
+    found, tried = report(runs[name]), [runs[name].config]
+    while (cure := judge(found, tried[-1]).cure) is not None:
+        assert cure not in tried
+        tried.append(cure)
+        assert len(tried) <= count + 1
+    assert len(tried) == count + 1
+    assert tried[-1].net.activation == "tanh"
+    assert (
+        judge(found, tried[-1])
+        .why[-1]
+        .endswith("It was trained as every cure known here says, and none of them helped.")
+    )
+
+
+def test_what_is_less_than_a_run_had_is_no_cure_of_it(runs: dict[str, Run]) -> None:
+    stuck, wanted = report(runs["softplus"]), runs["softplus"].config
+    assert judge(stuck, slower(wanted)).cure == slower(wanted, delayed=True)
+    long = changed(wanted, beta=Warmup(steps=1200), steps=2000)
+    assert judge(stuck, long).cure == slower(long, delayed=True)
+    late = changed(wanted, beta=Delayed(wait=1500, ramp=400))
+    assert judge(stuck, late).cure == smoother(late)
+    plateau = report(runs["plateau"])
+    assert judge(plateau, slower(wanted)).cure == longer(slower(wanted))
+
+
+def test_deep_nets_that_lose_their_code_keep_it_with_tanh(tmp_path: Path, runs: dict[str, Run]) -> None:
+    cure = smoother(runs["sigmoid-deep"].config)
+    (run,) = trained(tmp_path, {"smooth": changed(cure, evaluate_every=cure.steps)}).values()
+    assert verdict(run).kind in ("healthy", "healthy-unused")
 
 
 def test_the_sentences_carry_the_measured_numbers(runs: dict[str, Run]) -> None:

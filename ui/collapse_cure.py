@@ -11,19 +11,21 @@ from ui.data import config_of, store
 from ui.host import ensure_engine
 from ui.parts import page, told
 from vae_core.config import RunConfig
-from vae_core.likelihoods import Gaussian
 from vae_core.report import Report, words
 from vae_core.runs import LIVE, Run
 from vae_core.verdicts import Kind, Verdict
 
 CURED = re.compile(r"-cured(-\d+)?$")
 LONGEST_STEM = 50
+TRIED = "Nothing that is known here: it was trained as every cure says. Try another seed or net."
 NONE: dict[Kind, str] = {
     "healthy": "Nothing: there is nothing to cure.",
     "healthy-unused": "Nothing: there is nothing to cure.",
     "optimal": "Nothing: there is nothing to cure, for no change of β makes a code worth its price here.",
     "unfinished": "Let it go on: Resume is on its Watch page.",
     "cannot-tell": "No cure is known, because the cause is not.",
+    "stuck": TRIED,
+    "dead": TRIED,
 }
 
 
@@ -35,36 +37,21 @@ def what_to_do(run: Run, said: Verdict, found: Report) -> None:
         more = "Let it go on." if run.state in LIVE else "Nothing at this step: move on to a later one."
         st.markdown(NONE.get(said.kind, more))
         return
-    if cure == config:
-        st.markdown("This run was trained as the cure says, and it did not help. Try another seed, or another net.")
-        return
     optimal = said.kind == "optimal"
     if optimal:
         st.markdown("Nothing needs a cure. For a code in use, ask for another objective:")
-    if st.button(cure_label(config, cure), type="secondary" if optimal else "primary", key=f"cure-{run.name}"):
+    label = words.again(config, cure).removesuffix(".")
+    if st.button(label, type="secondary" if optimal else "primary", key=f"cure-{run.name}"):
         _start(run, cure)
     waits = " It waits until this run has ended." if run.state in LIVE else ""
     st.caption(about(config, cure) + waits)
 
 
-def cure_label(config: RunConfig, cure: RunConfig) -> str:
-    """What the cure changes, as an order."""
-    changes = []
-    if cure.learning_rate != config.learning_rate:
-        changes.append(f"a learning rate of {cure.learning_rate:g}")
-    if cure.likelihood != config.likelihood and isinstance(cure.likelihood, Gaussian):
-        changes.append(f"σ = {cure.likelihood.sigma:g}")
-    if cure.beta != config.beta:
-        changes.append(words.rising(cure))
-    if not changes:
-        return f"Start again, with {cure.steps:,} steps"
-    return f"Start again with {' and '.join(changes)}"
-
-
 def about(config: RunConfig, cure: RunConfig) -> str:
     """The rest of the new run: what the label does not tell, and what stays."""
     longer = f", {cure.steps:,} steps instead of {config.steps:,}" if cure.steps != config.steps else ""
-    stays = "data and seed" if cure.likelihood != config.likelihood else "data, model and seed"
+    model = (cure.likelihood, cure.net) != (config.likelihood, config.net)
+    stays = "data and seed" if model else "data, model and seed"
     return f"A new run{longer}; {stays} stay as they are."
 
 

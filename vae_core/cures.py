@@ -6,6 +6,7 @@ from typing import Any
 
 from vae_core.config import RunConfig
 from vae_core.likelihoods import Gaussian
+from vae_core.nets import Mlp
 from vae_core.schedules import Delayed, Warmup
 
 # A rise over fewer steps did not rescue every net that one over so many did; deep nets need a time at β = 0 before it.
@@ -13,6 +14,8 @@ RISE, DELAY = 1000, 800
 FACTOR = 10
 FINISHES = 64
 MOST = 10_000_000
+TIMING = ("beta", "steps")
+LOOKS = 1000  # steps at which two schedules are compared
 
 
 def slower(config: RunConfig, *, delayed: bool = False) -> RunConfig:
@@ -27,6 +30,29 @@ def slower(config: RunConfig, *, delayed: bool = False) -> RunConfig:
 def gentler(config: RunConfig) -> RunConfig:
     """A tenth of the learning rate, and no more than 0.004."""
     return changed(config, learning_rate=min(config.learning_rate / FACTOR, 4e-3))
+
+
+def smoother(config: RunConfig) -> RunConfig | None:
+    """The same layers with tanh, which were seen to keep their code at depths where others lose it; β rises slowly.
+
+    None for a net that has tanh already, or has no choice of it.
+    """
+    if not isinstance(config.net, Mlp) or config.net.activation == "tanh":
+        return None
+    return changed(slower(config), net=config.net.model_copy(update={"activation": "tanh", "gain": 1.0}))
+
+
+def untried(config: RunConfig, *cures: RunConfig | None) -> RunConfig | None:
+    """The first of these cures that is not what the run was trained by, or less than that; None if all are."""
+    return next((cure for cure in cures if cure is not None and _new(config, cure)), None)
+
+
+def _new(config: RunConfig, cure: RunConfig) -> bool:
+    """Whether a cure changes more than β and the number of steps, or has a lower β at some step."""
+    fields = [name for name in type(config).model_fields if not name.endswith("_every") and name not in TIMING]
+    if any(getattr(config, name) != getattr(cure, name) for name in fields):
+        return True
+    return any(cure.beta(step) < config.beta(step) for step in range(0, cure.steps, max(1, cure.steps // LOOKS)))
 
 
 def longer(config: RunConfig) -> RunConfig:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from vae_core.captions import EXACT, LOW, nats, weight
 from vae_core.config import RunConfig
-from vae_core.cures import finished, gentler, longer, quieter, slower
+from vae_core.cures import finished, gentler, longer, quieter, slower, smoother, untried
 from vae_core.objectives import Plain
 from vae_core.report import Report, report, words
 from vae_core.runs import Run
@@ -20,6 +20,7 @@ NEAR = 0.1  # nats that a linear code may be worth where having none is close to
 SILENT = 0.2  # of the untrained decoder's response: below this no collapsed run was seen to come back
 SLOW = 0.01  # a response of the untrained decoder below which a net learns nothing while β rises
 NOT_LINEAR = "For a linear decoder that is exact; for others it says that no small code pays."
+GENTLE = 4e-4  # a learning rate that kills no units
 MOST_DEAD = 0.5  # of a layer: healthy ReLU nets have up to 0.4 of it dead
 
 
@@ -116,25 +117,22 @@ def dead(r: Report, config: RunConfig) -> Verdict | None:
     sentence = f"Dead. In a layer of the {part}, {parts[part]:.0%} of the units give the same whatever {what}."
     unmoved = "No gradient passes through such units, so lowering β now will not help."
     first = r.listening.dead_encoder[:1] or [0.0]
-    burnt = first[0] >= MOST_DEAD
-    cure = slower(gentler(config)) if burnt else slower(config)
-    rate = f"a learning rate of {cure.learning_rate:g} and " if burnt else ""
-    return Verdict(
-        "dead",
-        sentence,
-        [words.reaches(r), words.ignores(r), unmoved, f"Start again with {rate}{words.rising(cure)}."],
-        cure,
-    )
+    milder = slower(gentler(config)) if config.learning_rate > GENTLE else None
+    rise = None if first[0] >= MOST_DEAD else slower(config)
+    cure = untried(config, rise, milder, smoother(config))
+    why = [words.reaches(r), words.ignores(r), unmoved, words.again(config, cure)]
+    return Verdict("dead", sentence, why, cure)
 
 
 def stuck(r: Report, config: RunConfig) -> Verdict | None:
     """Empty, though a code would be worth its price, and the decoder has stopped to respond."""
     if not r.empty or (r.past.highest < LOW and not r.past.used) or r.response >= SILENT:
         return None
-    cure = slower(config, delayed=_slow(r))
+    rise = None if _slow(r) else slower(config)
+    cure = untried(config, rise, slower(config, delayed=True), smoother(config))
     equals = "equals that" if abs(r.net) <= r.bar / 2 else f"is {nats(-r.net)} nats below that"
     sentence = f"Collapsed. {words.ignores(r)[:-1]}, and the ELBO {equals} of a model without a code."
-    late = f"Lowering β now will not help: the decoder has gone silent. Start again with {words.rising(cure)}."
+    late = f"Lowering β now will not help: the decoder has gone silent. {words.again(config, cure)}"
     why = [words.reaches(r), words.spent(r), words.responds(r), words.pull(r), words.worth(r), late]
     return Verdict("stuck", sentence, [*filter(None, why), *r.faults], cure)
 
@@ -144,7 +142,7 @@ def plateau(r: Report, config: RunConfig) -> Verdict | None:
     if not r.empty or r.past.beta < 1 - EXACT:
         return None
     sentence = "Too early: the code is empty, but the decoder still responds to z, and the run may come back."
-    cure = None if r.live else slower(config)
+    cure = None if r.live else untried(config, slower(config)) or longer(config)
     return Verdict("too-early", sentence, [words.reaches(r), words.spent(r), words.responds(r), words.worth(r)], cure)
 
 

@@ -6,6 +6,8 @@ import math
 
 from vae_core.captions import nats, weight
 from vae_core.config import RunConfig
+from vae_core.likelihoods import Gaussian
+from vae_core.nets import Mlp
 from vae_core.report.values import IGNORED, Report
 from vae_core.schedules import Delayed, Warmup
 
@@ -77,6 +79,28 @@ def price(r: Report) -> str:
     if r.price.sigma_squared is None:
         return f"this price (β = {beta(r)}, largest eigenvalue of the data {r.price.eigenvalue:.2f})"
     return f"this noise (βσ² = {r.price.price:.2f}, largest eigenvalue {r.price.eigenvalue:.2f})"
+
+
+def again(config: RunConfig, cure: RunConfig | None) -> str:
+    """What a cure changes, as an order; without one, that all were tried."""
+    if cure is None:
+        return "It was trained as every cure known here says, and none of them helped."
+    changes = changed(config, cure)
+    return f"Start again with {' and '.join(changes)}." if changes else f"Start again, with {cure.steps:,} steps."
+
+
+def changed(config: RunConfig, cure: RunConfig) -> list[str]:
+    """What is other in a cure than in the run, but for the number of steps."""
+    changes = []
+    if cure.net != config.net and isinstance(cure.net, Mlp):
+        changes.append(f"{cure.net.activation} layers")
+    if cure.learning_rate != config.learning_rate:
+        changes.append(f"a learning rate of {cure.learning_rate:g}")
+    if cure.likelihood != config.likelihood and isinstance(cure.likelihood, Gaussian):
+        changes.append(f"σ = {cure.likelihood.sigma:g}")
+    if cure.beta != config.beta:
+        changes.append(rising(cure))
+    return changes
 
 
 def rising(cure: RunConfig) -> str:
