@@ -11,6 +11,8 @@ from torch import Tensor
 
 from vae_core.spec import LOG_2PI, InputError
 
+VANISHING = 1e-12  # a share of the variance that is rounding
+
 
 @dataclass(frozen=True)
 class PpcaOptimum:
@@ -84,7 +86,9 @@ def _learned_noise(eigenvalues: Tensor, latent: int, beta: float) -> float:
     size = len(eigenvalues)
     for used in range(min(latent, size), -1, -1):
         left, free = float(eigenvalues[used:].sum()), size - beta * used
-        if free > 0 and left > 0 and (not used or eigenvalues[used - 1] >= beta * left / free):
+        if free > 0 and (not used or eigenvalues[used - 1] >= beta * left / free):
+            if left <= VANISHING * float(eigenvalues.sum()):
+                break
             return left / free
     raise InputError(
         "a learned σ has no optimum here", limit="some variance must be left over", fix="use fewer latents"
