@@ -41,7 +41,7 @@ CONTENTS = (
     Entry("Collapse", "race", "Race", "The same model under several schedules of β: who escapes?"),
     Entry("Collapse", "compare", "Compare", "Any runs on the same axes: which is ahead, and what was different."),
     Entry("Equations", "evidence", "ln p(x)", "How far is the bound from the truth?"),
-    Entry("Equations", "gradients", "Gradients", "Why we reparametrise: how noisy is the slope that the encoder follows?"),
+    Entry("Equations", "gradients", "Gradients", "Why we reparametrise: how noisy is the encoder's slope?"),
 )  # fmt: skip
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
+from ui.asking_first import answer, ask, asked_first, asking_link, may_tell
 from ui.browser import view_component, view_data
 from ui.controls import open_run
-from ui.parts import heading, page
+from ui.data import pick_run
+from ui.parts import heading, page, told
 from vae_core.runs import Run
 
 STYLE = """<style>
@@ -20,12 +22,16 @@ STYLE = """<style>
   display: block; padding: 4px 0; margin: 0; border-radius: 0; font-size: 15px; line-height: 24px;
   border-bottom: 2px solid transparent; color: var(--fr-muted);
 }
-.st-key-sections [data-testid="stPageLink-NavLink"]:hover { background: none; color: var(--fr-ink); }
+.st-key-sections [data-testid="stPageLink-NavLink"]:not(#none) { background: none; }
+.st-key-sections [data-testid="stPageLink-NavLink"] * { font-weight: 400; font-size: 15px; color: inherit; }
+.st-key-sections [data-testid="stPageLink-NavLink"]:hover { color: var(--fr-ink); }
 .st-key-sections .fr-section { border-bottom-color: var(--fr-ink); color: var(--fr-ink); font-weight: 600; }
-.st-key-words .katex-display { margin: 0 0 12px; text-align: left; overflow-x: auto; overflow-y: hidden; }
+.st-key-words .katex-display { margin: 0; padding: 2px 0 14px; text-align: left; overflow-x: auto; overflow-y: hidden; }
 .st-key-words .katex-display > .katex { text-align: left; }
 .st-key-words .katex { font-size: 1.06em; }
-.st-key-words [data-testid="stMarkdownContainer"] p { font-family: "Source Serif", serif; font-size: 17px; line-height: 25px; }
+.st-key-words [data-testid="stMarkdownContainer"] p {
+  font-family: "Source Serif", serif; font-size: 17px; line-height: 25px;
+}
 @media (max-width: 1100px) { .st-key-lecture [data-testid="stColumn"] { min-width: 100%; } }
 </style>"""
 
@@ -34,7 +40,8 @@ STYLE = """<style>
 class Section:
     """One equation of the lecture. `module` under `/files/lecture` draws its view; `state` stands in the address.
 
-    `right` is the place of the choice that the numbers of the view confirm; `answer` says why.
+    `right` is the place of the choice that the numbers of the view confirm; `answer` says why. A view may be about a
+    run that stands over it ("shown"), or offer one among other models ("offered").
     """
 
     name: str
@@ -46,7 +53,7 @@ class Section:
     right: int
     answer: str
     state: tuple[str, ...] = ()
-    about_run: bool = False
+    run: Literal["", "offered", "shown"] = ""
     data: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -56,7 +63,7 @@ class Section:
 
 
 def open_section(name: str, sections: Sequence[Section]) -> tuple[Section, Run | None]:
-    """The head of a page: its run or its title, and the row of its sections; which section is open, and about which run.
+    """The head of a page, its run or its title, and the row of its sections; which one is open, and about which run.
 
     The address chooses with `section=`; without it the first section is open.
     """
@@ -64,10 +71,13 @@ def open_section(name: str, sections: Sequence[Section]) -> tuple[Section, Run |
     wanted = st.query_params.get("section")
     here = next((section for section in sections if section.name == wanted), sections[0])
     run = None
-    if here.about_run:
+    if here.run == "shown":
         run, _ = open_run(name, batches=False)
     else:
         heading(name)
+    if here.run == "offered":
+        with told():
+            run = pick_run()
     st.query_params["section"] = here.name
     with st.container(horizontal=True, key="sections"):
         for section in sections:
@@ -75,9 +85,9 @@ def open_section(name: str, sections: Sequence[Section]) -> tuple[Section, Run |
     return here, run
 
 
-def show_section(here: Section, run: Run | None, data: dict[str, Any] | None = None) -> bool:
-    """A section: its view, with its words beside it. Returns whether its answer may be seen."""
-    seen = _seen(here)
+def show_section(name: str, here: Section, run: Run | None, data: dict[str, Any] | None = None) -> bool:
+    """A section of a page: its view, with its words beside it. Returns whether its answer may be seen."""
+    seen = may_tell(here.name)
     with st.container(key="lecture"):
         left, right = st.columns([8, 4], gap="large")
         with left:
@@ -87,7 +97,7 @@ def show_section(here: Section, run: Run | None, data: dict[str, Any] | None = N
                 data={**shown, "data": {**here.data, **(data or {})}, "ask": not seen},
             )
         with right, st.container(key="words"):
-            _words(here, seen)
+            _words(name, here, seen)
     return seen
 
 
@@ -115,16 +125,25 @@ def _component(here: Section) -> Any:
 # The words
 
 
-def _words(here: Section, seen: bool) -> None:
+def _words(name: str, here: Section, seen: bool) -> None:
     st.latex(here.equation)
     st.markdown(here.text)
     st.markdown(f"**{here.question}**")
-    key = f"answer-{here.name}"
-    chosen = st.pills("Your answer", here.choices, key=key, label_visibility="collapsed", wrap=True)
     if not seen:
-        st.button("Show the answer", key=f"show-{here.name}", shortcut="V", on_click=_commit, args=(here,))
-    elif chosen is not None or _asks():
-        st.markdown(_verdict(here, chosen or st.session_state.get(_given(here))))
+        ask(here.name, "Your answer", here.choices, "Show the answer")
+    elif asked_first():
+        st.markdown(_verdict(here, answer(here.name)))
+    else:
+        _answers(here)
+    asking_link(name)
+
+
+def _answers(here: Section) -> None:
+    """The choices; the one that is taken is answered at once."""
+    key = f"choice-{here.name}"
+    chosen = st.pills("Your answer", here.choices, key=key, label_visibility="collapsed", wrap=True)
+    if chosen is not None:
+        st.markdown(_verdict(here, chosen))
 
 
 def _verdict(here: Section, chosen: str | None) -> str:
@@ -134,20 +153,3 @@ def _verdict(here: Section, chosen: str | None) -> str:
     right = here.choices.index(chosen) == here.right
     mark = ":green[:material/check_circle: **Yes.**]" if right else ":orange[:material/info: **Not so.**]"
     return f"{mark} {here.answer}"
-
-
-def _asks() -> bool:
-    return st.query_params.get("ask") == "1"
-
-
-def _seen(here: Section) -> bool:
-    """Whether conclusions may be seen: with `?ask=1` only when the reader has said what they think, or asks for it."""
-    return not _asks() or _given(here) in st.session_state
-
-
-def _given(here: Section) -> str:
-    return f"given-{here.name}"
-
-
-def _commit(here: Section) -> None:
-    st.session_state[_given(here)] = st.session_state.get(f"answer-{here.name}")

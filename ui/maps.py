@@ -68,12 +68,12 @@ def routes() -> list[BaseRoute]:
     """What the canvas asks for."""
     base = "/api/runs/{run}"
     return [
-        Route(f"{base}/map", _told(head)),
-        Route(f"{base}/map.bin", _told(columns)),
-        Route(f"{base}/decoder.onnx", _told(decoder)),
-        Route(f"{base}/tiles/{{split}}/{{sheet:int}}.png", _told(tiles)),
-        Route(f"{base}/decode", _body(decode), methods=["POST"]),
-        Route(f"{base}/encode", _body(encode), methods=["POST"]),
+        Route(f"{base}/map", told(head)),
+        Route(f"{base}/map.bin", told(columns)),
+        Route(f"{base}/decoder.onnx", told(decoder)),
+        Route(f"{base}/tiles/{{split}}/{{sheet:int}}.png", told(tiles)),
+        Route(f"{base}/decode", bodied(decode), methods=["POST"]),
+        Route(f"{base}/encode", bodied(encode), methods=["POST"]),
     ]
 
 
@@ -81,12 +81,12 @@ def head(request: Request) -> Response:
     """What the canvas needs to know of a map; or how far it is, if it takes long."""
     run, step, split, method, parameters = asked = _asked(request)
     if method in SLOW:
-        told = progress(run, step, split, method, **parameters)
-        if told["state"] == "absent":
+        news = progress(run, step, split, method, **parameters)
+        if news["state"] == "absent":
             start(run, step, split, method, **parameters)
-            told = {"state": "working", "share": None, "message": "Starting"}
-        if told["state"] != "ready":
-            return JSONResponse(told, headers=NEVER)
+            news = {"state": "working", "share": None, "message": "Starting"}
+        if news["state"] != "ready":
+            return JSONResponse(news, headers=NEVER)
     seen, map_ = _map(asked)
     query = f"step={seen.step}&split={split}&method={request.query_params.get('method') or ''}"
     query += f"&axes={request.query_params.get('axes', '')}&v={_version(run, seen.step)}"
@@ -142,7 +142,7 @@ def encode(request: Request, body: bytes) -> Response:
     return JSONResponse({"mean": q.mean[0].tolist(), "sigma": q.std[0].tolist()}, headers=NEVER)
 
 
-def _told(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def told(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """What cannot be done is one sentence."""
 
     def guarded(request: Request) -> Response:
@@ -154,10 +154,12 @@ def _told(answer: Callable[[Request], Response]) -> Callable[[Request], Response
     return guarded
 
 
-def _body(answer: Callable[[Request, bytes], Response]) -> Callable[[Request], Any]:
+def bodied(answer: Callable[[Request, bytes], Response]) -> Callable[[Request], Any]:
+    """The same of a request with a body."""
+
     async def read(request: Request) -> Response:
         body = await request.body()
-        return _told(lambda asked: answer(asked, body))(request)
+        return told(lambda asked: answer(asked, body))(request)
 
     return read
 
@@ -206,7 +208,7 @@ def _describe(run: Run, seen: Cloud, map_: Projection, query: str) -> dict[str, 
         "counts": counts, "measures": _measures(seen),
         "shape": {"channels": shape.channels, "height": shape.height, "width": shape.width},
         "columns": _offsets(seen, map_), "data": f"/api/runs/{run.name}/map.bin?{query}",
-        "decoder": f"/api/runs/{run.name}/decoder.onnx?{query}" if _decodes(run) else None,
+        "decoder": f"/api/runs/{run.name}/decoder.onnx?{query}" if decodes(run) else None,
         "encodes": _encodes(run), "tiles": describe_tiles(run, seen.split),
         "grey": config.dataset.shape.channels == 1,
     }  # fmt: skip
@@ -248,7 +250,8 @@ def _classes(run: Run) -> tuple[str, ...]:
     return opened.classes() if opened else run.config.dataset.classes
 
 
-def _decodes(run: Run) -> bool:
+def decodes(run: Run) -> bool:
+    """Whether there is a decoder to be sent."""
     opened = Opened.of(run)
     return opened is None or opened.decoder is not None
 

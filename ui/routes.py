@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from ui import feed, maps, stage
+from ui import evidence_routes, feed, gradient_routes, maps, stage
 from vae_core.runs import RunStore
 from vae_core.spec import InputError
 from vae_core.viewer import card as card_of
@@ -37,6 +37,8 @@ def routes() -> list[BaseRoute]:
         Route("/api/runs/{run}/frames/{frame}", frame),
         Route("/stage", stage.page),
         *maps.routes(),
+        *evidence_routes.routes(),
+        *gradient_routes.routes(),
         Mount("/files", Files(directory=STATIC)),
     ]
 

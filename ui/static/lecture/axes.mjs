@@ -78,6 +78,12 @@ export function panel(svg, { left, top, width, height }, x, y) {
   };
 }
 
+/** A group within which nothing is drawn beyond a box; `name` is its own on the page. */
+export function clipped(parent, { left, top, width, height }, name) {
+  set(shape(shape(parent, "clipPath", "", { id: name }), "rect"), { x: left, y: top - 2, width: width + 2, height: height + 4 });
+  return shape(parent, "g", "", { "clip-path": `url(#${name})` });
+}
+
 function through(points) {
   let open = false;
   return points.map(([a, b]) => {

@@ -71,8 +71,11 @@ export class Section {
   }
 }
 
-/** The function that a page calls to mount a view. */
+/** An error's message as a sentence. */
+export const sentence = ({ message }) => `${message.charAt(0).toUpperCase()}${message.slice(1)}${message.endsWith(".") ? "" : "."}`;
+
+/** The function that a page calls to mount a view, whose class gives it its name. */
 export const mounting = (View) => (element, options) => {
-  const view = new View(element, options);
+  const view = new View(element, View.name.toLowerCase(), options);
   return { root: view.root, view, update: (changes) => view.update(changes), destroy: () => view.destroy() };
 };

@@ -1,0 +1,152 @@
+// Whose fault the gap is: of one image the approximation and the amortisation gap, and the bounds between ELBO and ln p(x).
+
+import { answer } from "../latent/answer.mjs";
+import { node, set, shape } from "../run/nodes.mjs";
+import { nats } from "../run/numbers.mjs";
+import { apart, drawing, logarithmic, panel, straight } from "./axes.mjs";
+import { createBadge } from "./badge.mjs";
+import { button } from "./controls.mjs";
+import { gallery } from "./gallery.mjs";
+import { drawColumns, reach } from "./parts.mjs";
+import { Section, mounting, sentence } from "./section.mjs";
+
+const HEIGHT = 320;
+const LOOK = 700; // ms between two looks at a check that runs
+const ALLOWED = 3; // standard errors
+
+class Gaps extends Section {
+  build() {
+    const { tiles, count } = this.settings.data;
+    this.image = Math.round(this.asked("image", 0, count - 1, 0));
+    this.said = node(this.root, "p", "lx-said");
+    this.tiles = gallery(this.root, { tiles, count: Math.min(16, count), value: this.image, change: (image) => this.open(image) });
+    this.tiles.row.hidden = !tiles;
+    const beside = node(this.root, "div", "lx-beside");
+    this.column = drawing(beside, "The two gaps");
+    this.curve = drawing(beside, "Bounds by the number of samples");
+    this.badge = createBadge(this.root);
+    this.note = node(this.root, "p", "lx-note");
+    const row = node(this.root, "div", "lx-row");
+    this.check = button(row, "Check by annealing (AIS)", () => this.anneal());
+    this.told = node(row, "span", "lx-muted");
+    this.told.setAttribute("role", "status");
+    this.table = node(this.root, "table", "lx-table");
+    this.open(this.image);
+  }
+
+  async open(image) {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    Object.assign(this, { image, facts: null });
+    this.tiles.put(image);
+    this.root.dataset.image = "";
+    this.said.textContent = "Looking for the best q of this image…";
+    this.tell({ image });
+    this.redraw();
+    try {
+      const facts = await (await answer(`${this.settings.base}/evidence?image=${image}`, { signal: this.abort.signal })).json();
+      if (turn !== this.turn) return;
+      this.facts = facts;
+      this.redraw();
+    } catch (error) {
+      if (turn === this.turn && !this.abort.signal.aborted) this.said.textContent = sentence(error);
+    }
+  }
+
+  draw() {
+    this.tiles.draw(this.root.dataset.theme);
+    if (!this.facts) return;
+    const { gaps, image } = this.facts;
+    const width = this.column.svg.parentElement.clientWidth;
+    const left = width > 620 ? (width - 24) / 1.8 : width;
+    this.drawGaps(left);
+    this.drawBounds(width > 620 ? width - 24 - left : width);
+    this.said.textContent = `The gap is ${nats(gaps.total)} nats: ${nats(gaps.approximation)} no factorised q can close, ${nats(gaps.amortisation)} the encoder left.`;
+    this.report();
+    Object.assign(this.root.dataset, { image, total: gaps.total, approximation: gaps.approximation, amortisation: gaps.amortisation });
+  }
+
+  drawGaps(width) {
+    const { log_evidence: evidence, best_elbo: best, elbo, approximation, amortisation, elbo_error: error } = this.facts.gaps;
+    const below = reach(evidence - elbo);
+    this.column.clear(width, HEIGHT, "ln p(x), the ELBO, and the gaps between them");
+    drawColumns(this.column.svg, {
+      width, height: HEIGHT, below, above: 0.12 * below, line: { value: evidence },
+      columns: [{
+        top: elbo, error,
+        parts: [{ low: null, high: elbo, className: "lx-bar" }, { low: elbo, high: best, className: "lx-soft" }, { low: best, high: evidence, className: "lx-hollow" }],
+        labels: [
+          { at: evidence, name: "ln p(x), estimated", value: evidence }, { at: (best + evidence) / 2, name: "approximation gap: the family's", value: approximation, className: "lx-quiet" },
+          { at: (best + elbo) / 2, name: "amortisation gap: the encoder's", value: amortisation, className: "lx-quiet" }, { at: elbo, name: "ELBO", value: elbo },
+        ],
+      }],
+    });
+  }
+
+  drawBounds(width) {
+    const { iwae: { counts, values, noise }, gaps } = this.facts;
+    const [low, high] = [Math.min(...values), gaps.log_evidence];
+    const room = 0.12 * Math.max(0.2, high - low);
+    this.curve.clear(width, HEIGHT, "The importance-weighted bound by the number of samples");
+    const box = { left: 56, top: 22, width: width - 66, height: HEIGHT - 74 };
+    const x = logarithmic([1, counts.at(-1)], [box.left, box.left + box.width]);
+    const y = straight([low - room, high + room], [box.top + box.height, box.top]);
+    const plot = panel(this.curve.svg, box, x, y);
+    plot.across({ name: "nats" });
+    plot.along({ name: "samples K", words: String });
+    plot.band(counts.map((count, index) => [count, values[index] - 2 * noise[index], values[index] + 2 * noise[index]]), "");
+    plot.line(counts.map((count, index) => [count, values[index]]), "");
+    plot.line([[1, high], [counts.at(-1), high]], "lx-dotted");
+    plot.line([[1, gaps.best_elbo], [counts.at(-1), gaps.best_elbo]], "lx-dashed lx-faint");
+    const names = [[y(high), "ln p(x)", ""], [y(gaps.best_elbo), "ELBO(q*)", "lx-quiet"]];
+    apart(names.map(([at]) => at - 10), 18).forEach((at, index) => {
+      const element = shape(plot.group, "text", `lx-label ${names[index][2]}`, { x: box.left + 6, y: at, dy: "0.35em" });
+      element.textContent = names[index][1];
+    });
+    plot.text(counts.at(-1), values.at(-1), "bound from K samples", "lx-strong lx-end", [0, 22]);
+  }
+
+  report() {
+    const { gaps, samples, iwae: { values, noise } } = this.facts;
+    const falls = values.slice(1).map((value, index) => value - values[index] + ALLOWED * Math.hypot(noise[index], noise[index + 1]));
+    this.badge.write({
+      one: Math.min(0, gaps.amortisation, gaps.total + ALLOWED * gaps.total_error, ...falls), other: 0, within: 0,
+      words: (difference) => (difference === "0" ? "no gap is negative, and no bound falls as K grows, within three standard errors." : `a bound is out of its order by ${difference} nats.`),
+    });
+    this.note.textContent = `ln p(x) ± ${nats(gaps.log_evidence_error)} from ${samples.toLocaleString("en-US")} codes of the best q, errs low; amortisation gap ± ${nats(gaps.amortisation_error)}; band: two standard errors.`;
+  }
+
+  async anneal() {
+    const url = `${this.settings.base}/evidence/annealing`;
+    this.check.disabled = true;
+    try {
+      for (let asked = "?start=1"; ; asked = "") {
+        const news = await (await answer(`${url}${asked}`, { method: "POST", signal: this.abort.signal })).json();
+        this.told.textContent = news.state === "ready" ? "" : `${news.message ?? "Working"}${news.share ? `, ${Math.round(100 * news.share)} %` : ""}…`;
+        if (news.state === "ready") return this.compare(news);
+        if (news.state === "failed") throw new Error(news.message);
+        await new Promise((resolve) => setTimeout(resolve, LOOK));
+      }
+    } catch (error) {
+      if (!this.abort.signal.aborted) this.told.textContent = sentence(error);
+    } finally {
+      this.check.disabled = false;
+    }
+  }
+
+  /** Annealing and importance sampling of the same images, side by side. */
+  compare({ images, annealed, importance, temperatures, chains, difference, error }) {
+    this.table.replaceChildren();
+    const line = (head, cells, tag) => {
+      const row = node(this.table, "tr");
+      set(node(row, "th", "", head), { scope: "row" });
+      for (const cell of cells) node(row, tag, "", cell);
+    };
+    line("test image", images.map(String), "th");
+    line("annealing", annealed.map(nats), "td");
+    line("sampling with q*", importance.map(nats), "td");
+    this.told.textContent = `${chains} chains over ${temperatures} temperatures: annealing less sampling is ${nats(difference)} ± ${nats(error)} nats on average. Both err low, so the higher is the better.`;
+    this.root.dataset.annealed = images.length;
+  }
+}
+
+export const mountGaps = mounting(Gaps);
