@@ -63,9 +63,9 @@ class Decoder extends Section {
   drawCircles(width) {
     const { errors, samples } = this.found;
     const most = Math.max(...errors);
-    const unit = Math.min((HEIGHT - 70) / (2 * most), (width - 40) / (1 + 2 * most), 300);
-    const reach = 1 + most;
-    const left = (width - reach * unit) / 2 + (reach > 2 ? 0 : 0);
+    const before = Math.max(0, most - 1); // how far the largest circle reaches behind the arrow
+    const unit = Math.min((HEIGHT - 60) / (2 * most), (width - 30) / (before + 1 + most), 260);
+    const left = (width - (1 + most - before) * unit) / 2;
     const [x, y] = [straight([0, 1], [left, left + unit]), straight([0, 1], [HEIGHT / 2, HEIGHT / 2 - unit])];
     const group = shape(this.picture.svg, "g");
     errors.forEach((error, index) => {
@@ -76,8 +76,8 @@ class Decoder extends Section {
     write(shape(group, "text", "lx-label lx-strong"), x(0), y(0) + 18, "the gradient");
     let last = Infinity;
     errors.forEach((error, index) => {
-      const at = y(0) - error * unit;
-      if (index && at - last < 17) return;
+      const at = y(0) - error * unit - 9;
+      if (index && at - last < 15) return;
       last = at;
       write(shape(group, "text", `lx-label lx-middle ${index ? "lx-quiet" : ""}`), x(1), at, `${samples[index]} ${samples[index] === 1 ? "code" : "codes"}`);
     });
@@ -101,7 +101,7 @@ class Decoder extends Section {
   report() {
     const { found } = this;
     const { errors, samples } = found;
-    this.said.textContent = `From one code an image the error is ${short(errors[0])} of the gradient; from ${samples.at(-1)} codes, ${short(errors.at(-1))}.`;
+    this.said.textContent = `One code: the error is ${percent(errors[0])} of the gradient. ${samples.at(-1)} codes: ${percent(errors.at(-1))}.`;
     const law = samples.map((s, index) => Math.abs((errors[index] * Math.sqrt(s)) / errors[0] - 1));
     const most = Math.max(...law);
     Object.assign(this.root.dataset, { one: errors[0], many: errors.at(-1), law: most });
@@ -109,5 +109,7 @@ class Decoder extends Section {
     this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.draws)} codes of each in all, ${count(found.parameters)} parameters. ‖gradient‖ ${short(found.norm)} nats per image.`;
   }
 }
+
+const percent = (share) => `${short(Number((100 * share).toPrecision(2)))} %`;
 
 export const mountDecoder = mounting(Decoder);

@@ -9,7 +9,7 @@ import { drawNoise, drawRows, short } from "./estimators_charts.mjs";
 import { ESTIMATORS } from "./estimators_maths.mjs";
 import { Section, mounting } from "./section.mjs";
 
-const HEIGHT = 380;
+const HEIGHT = 384;
 const SAMPLES = [1, 2, 5, 10];
 const SEEDS = 100;
 const WITHIN = 6; // times what chance makes of a squared distance
@@ -102,12 +102,12 @@ class Encoder extends Section {
     const { found, samples } = this;
     const [path, score] = ["pathwise", "score"].map((estimator) => this.row(estimator, samples));
     const times = score.variance / path.variance;
-    const much = Number.isFinite(times) ? `${short(times)} times as noisy as the path` : "noisy, and the path is not";
-    this.said.textContent = `${samples === 1 ? "One code" : `${samples} codes`}: the score is ${much}, and ${(100 * score.downhill).toFixed(0)} % of its steps lead downhill.`;
+    const much = Number.isFinite(times) ? `${short(times)} times as noisy as the path` : "noisy, the path is not";
+    this.said.textContent = `${samples === 1 ? "One code" : `${samples} codes`}: the score is ${much}; ${(100 * score.downhill).toFixed(0)} % lead downhill.`;
     const biases = ESTIMATORS.map((estimator) => this.row(estimator, samples)?.bias ?? 0);
     const most = Math.max(...biases);
     Object.assign(this.root.dataset, { ratio: times, downhill: score.downhill, bias: most });
-    this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `no mean is further from the path's than chance makes it (squared distances up to ${most.toFixed(1)} times what chance makes on average).` });
+    this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `no mean is off by more than chance (its square is at most ${most.toFixed(1)} times what chance makes on average).` });
     this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.codes)} codes of each, ${count(found.parameters)} parameters. ‖gradient‖ ${short(found.norm)} nats per image.`;
   }
 }

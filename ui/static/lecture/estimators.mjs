@@ -9,9 +9,10 @@ import { drawNoise, drawRows, short } from "./estimators_charts.mjs";
 import { ESTIMATORS, estimates, gradient, noise, spread, variance, works } from "./estimators_maths.mjs";
 import { Section, mounting } from "./section.mjs";
 
-const HEIGHT = 380;
+const HEIGHT = 356;
 const SAMPLES = [1, 2, 5, 10, 20, 50, 100];
-const DRAWS = 20000;
+const OFFERED = [1, 2, 5, 10, 100];
+const DRAWS = 10000;
 const WITHIN = 5; // standard errors of a measured variance
 const SHOWN = 3; // standard deviations of the score to either side
 const NARROW = 640;
@@ -20,14 +21,14 @@ class Estimators extends Section {
   build() {
     this.mu = this.asked("mu", -2, 2, 1);
     this.sigma = this.asked("sigma", 0.1, 2, 1);
-    this.samples = Number(this.choice("s", SAMPLES.map(String)));
+    this.samples = Number(this.choice("s", OFFERED.map(String)));
     this.of = this.choice("of", ["mu", "sigma"]);
     this.shown = this.choice("show", ["variance", "snr"]);
     this.epsilon = noise(DRAWS, 7);
     this.said = node(this.root, "p", "lx-said");
     const row = node(this.root, "div", "lx-row");
-    this.offer(row, "Derivative in", "of", [["mu", "μ"], ["sigma", "σ"]]);
-    this.offer(row, "Codes S", "samples", SAMPLES.map((count) => [String(count), String(count)]), Number);
+    this.offer(row, "Slope in", "of", [["mu", "μ"], ["sigma", "σ"]]);
+    this.offer(row, "Codes S", "samples", OFFERED.map((count) => [String(count), String(count)]), Number);
     this.offer(row, "Show", "shown", [["variance", "variance"], ["snr", "signal to noise"]]);
     this.picture = drawing(this.root, "Estimates of the gradient, and their noise");
     const controls = node(this.root, "div", "lx-controls");
@@ -89,7 +90,7 @@ class Estimators extends Section {
       estimator,
       points: SAMPLES.map((count, index) => (works(estimator, count) ? [count, told(variance(estimator, mu, sigma, of, count)), told(measured[estimator][index].variance)] : [count, null, null])),
     }));
-    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: this.shown === "variance" ? "variance" : "|gradient| / standard deviation", chosen: samples, samples: SAMPLES });
+    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: this.shown === "variance" ? "variance" : "|gradient| / standard deviation", chosen: samples, samples: SAMPLES, ticks: [1, 10, 100] });
   }
 
   report(truth, measured) {

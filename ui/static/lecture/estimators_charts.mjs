@@ -6,14 +6,14 @@ import { apart, logarithmic, panel, straight } from "./axes.mjs";
 import { CLASSES, NAMES } from "./estimators_maths.mjs";
 
 const BINS = 81;
-const LOW = 36; // pixels under a chart, for its numbers and the name of its axis
-const SIDE = 150; // pixels right of a chart, for the names of its lines
+const LOW = 42; // pixels under a chart, for its numbers and the name of its axis
+const SIDE = 104; // pixels right of a chart, for the names of its lines
 
 /** Two or three digits that matter, with thousands commas; powers of ten where there would be many zeros. */
 export function short(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(1).replace("e+", "e").replace("-", "\u2212");
+  if (size >= 1e6 || size < 1e-3) return value.toExponential(1).replace(".0e", "e").replace("e+", "e").replace("-", "\u2212");
   return size >= 100 ? tick(Math.round(value)) : tick(Number(value.toPrecision(3)));
 }
 
@@ -50,14 +50,14 @@ function drawRow({ group, left, right }, { estimator, values, note }, x, bottom,
 }
 
 /** Lines of { estimator, points: [samples, exact or null, measured or null] } over the number of samples, both axes logarithmic. */
-export function drawNoise(svg, { left, top, width, height, lines, name, chosen, samples }) {
+export function drawNoise(svg, { left, top, width, height, lines, name, chosen, samples, ticks = samples }) {
   const all = lines.flatMap(({ points }) => points.flatMap(([, exact, measured]) => [exact, measured])).filter((value) => value > 0 && Number.isFinite(value));
   const [low, high] = all.length ? [Math.min(...all), Math.max(...all)] : [0.1, 10];
   const box = { left, top, width: width - SIDE, height: height - LOW };
   const x = logarithmic([samples[0], samples.at(-1)], [left, left + box.width]);
   const y = logarithmic([low / 1.5, high * 1.5], [top + box.height, top]);
   y.ticks = thinned(y.ticks());
-  x.ticks = () => samples;
+  x.ticks = () => ticks;
   const plot = panel(svg, box, x, y);
   plot.across({ words: short, name });
   plot.along({ name: "codes S" });

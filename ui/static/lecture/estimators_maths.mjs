@@ -3,7 +3,7 @@
 import { normal, random } from "../latent/chance.mjs";
 
 export const ESTIMATORS = ["pathwise", "leave-one-out", "baseline", "score"];
-export const NAMES = { pathwise: "path", "leave-one-out": "score, leave-one-out", baseline: "score less a baseline", score: "score" };
+export const NAMES = { pathwise: "path", "leave-one-out": "leave-one-out", baseline: "baseline", score: "score" };
 export const CLASSES = { pathwise: "", "leave-one-out": "lx-thin", baseline: "lx-thin lx-dashed lx-faint", score: "lx-faint" };
 
 /** Whether an estimator works with so few samples. */

@@ -13,11 +13,11 @@ import { Section, mounting } from "./section.mjs";
 const REACH = 3.3; // of both planes
 const WITHIN = 1e-12; // nats
 const DOTS = 300;
-const CELL = 0.4; // of the small square's side
+const CELL = 0.6; // of the small square's side
 const LINES = [-3, -2, -1, 0, 1, 2, 3];
 const SHIFT = [0.4, 0.2];
 const MAPS = [["scaled", "z = μ + σε"], ["affine", "affine"], ["bent", "bent"]];
-const RULES = [["s1", "σ₁", 0.2, 1.6, 1.1], ["s2", "σ₂", 0.2, 1.6, 0.6], ["shear", "shear", -1, 1, 0.5], ["bend", "bend", -3, 1, -2]];
+const RULES = [["s1", "σ₁", 0.2, 1.6, 1.1], ["s2", "σ₂", 0.2, 1.6, 0.6], ["shear", "shear", -1, 1, 0.5], ["bend", "bend", -1.2, 1, -0.8]];
 const USES = { scaled: ["s1", "s2"], affine: ["s1", "s2", "shear"], bent: ["s1", "s2", "shear", "bend"] };
 const NARROW = 560;
 
@@ -108,14 +108,14 @@ class Jacobian extends Section {
       const style = "lx-thin lx-faint";
       for (const turn of [false, true]) {
         const line = plot.line(along.map((other) => seen(turn ? [other, value] : [value, other])), style);
-        if (value !== 0) set(line, { "stroke-opacity": 0.45 });
+        if (value !== 0) set(line, { "stroke-opacity": 0.3 });
       }
     }
     for (const dot of this.dots) set(plot.circle(...seen(dot), 1.8, "lx-dot"), { "fill-opacity": 0.4 });
     const corners = this.corners();
     const path = this.edges(corners).map(seen).map(([a, b]) => `${x(a).toFixed(2)},${y(b).toFixed(2)}`).join("L");
     set(shape(plot.group, "path", ""), { d: `M${path}Z`, fill: "currentColor", "fill-opacity": 0.22, stroke: "currentColor", "stroke-width": 1.5 });
-    plot.circle(...seen(this.at), 7, "lx-handle");
+    plot.circle(...seen(this.at), 5, "lx-handle");
     const title = shape(plot.group, "text", "lx-label lx-strong");
     write(title, left + 8, top + 12, name === "ε" ? "ε from N(0, I)" : "z from q(z|x)");
     const note = shape(plot.group, "text", "lx-label");

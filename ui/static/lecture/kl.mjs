@@ -11,8 +11,8 @@ import { logRatio, misread, ownHalf, priorHalf, quadrature, samplingError } from
 import { logNormal } from "./maths.mjs";
 import { Section, mounting } from "./section.mjs";
 
-const HEIGHT = 210; // of the upper drawing
-const LOWER = 190;
+const HEIGHT = 206; // of the upper drawing
+const LOWER = 176;
 const DRAWS = 1000;
 const SEEDS = 100;
 const WITHIN = 1e-9; // nats: of closed forms and quadrature
@@ -35,7 +35,9 @@ class Kl extends Section {
     const row = node(this.root, "div", "lx-row");
     button(row, "Other draws", () => this.reseed());
     this.badge = createBadge(row);
-    this.warning = node(this.root, "p", "lx-note");
+    const note = node(this.root, "p", "lx-note lx-row");
+    set(shape(shape(note, "svg", "lx-icon", { viewBox: "0 0 16 16", role: "img", "aria-label": "Attention" }), "path"), { d: "M8 2L15 14H1ZM8 7v3M8 12v.3" });
+    this.warning = node(note, "span");
   }
 
   reseed() {
@@ -91,32 +93,36 @@ class Kl extends Section {
 
   // Two columns down from zero; what one is longer than the other is the KL.
   drawHalves({ left, top, width }, own, prior) {
-    const low = Math.min(-3, Math.floor(Math.min(own, prior) - 0.3));
-    const high = Math.max(0.4, Math.ceil(2 * own + 0.6) / 2);
+    const low = Math.min(-3, Math.floor(Math.min(own, prior) - 0.9));
+    const high = Math.max(0.2, Math.ceil(own + 0.9));
     const height = HEIGHT - 34;
     const y = straight([low, high], [top + height, top]);
     const plot = panel(this.picture.svg, { left, top, width, height }, straight([0, 1], [left, left + width]), y);
     plot.across({ name: "" });
     const wide = Math.min(64, 0.16 * width);
     const column = (at, from, to, className) => set(shape(plot.group, "rect", className), { x: left + at * width, width: wide, y: y(Math.max(from, to)), height: Math.abs(y(from) - y(to)) });
-    const words = (at, value, name, className = "") => {
-      write(shape(plot.group, "text", `lx-label lx-strong ${className}`), left + at * width + wide + 7, y(value), signedTwo(value === own || value === prior ? value : own - prior));
-      write(shape(plot.group, "text", `lx-label ${className}`), left + at * width + wide + 7, y(value) - 17, name);
+    // Beyond the end of its column.
+    const words = (at, value, name) => {
+      const [first, second] = value > 0 ? [-29, -12] : [13, 30];
+      write(shape(plot.group, "text", "lx-label lx-middle"), left + at * width + wide / 2, y(value) + first, name);
+      write(shape(plot.group, "text", "lx-label lx-middle lx-strong"), left + at * width + wide / 2, y(value) + second, signedTwo(value));
     };
     column(0.03, 0, own, "lx-soft");
     column(0.36, 0, prior, "lx-soft");
     column(0.69, own, prior, "lx-kl");
     words(0.03, own, "∫q ln q");
     words(0.36, prior, "∫q ln p");
-    for (const value of [own, prior]) set(shape(plot.group, "path", "lx-line lx-thin lx-faint lx-dashed"), { d: `M${left + 0.03 * width},${y(value)}H${left + 0.69 * width + wide}` });
-    words(0.69, (own + prior) / 2, "KL", "lx-kl");
+    for (const [at, value] of [[0.03, own], [0.36, prior]]) set(shape(plot.group, "path", "lx-line lx-thin lx-faint lx-dashed"), { d: `M${left + at * width},${y(value)}H${left + 0.69 * width + wide}` });
+    const middle = y((own + prior) / 2);
+    write(shape(plot.group, "text", "lx-label lx-kl"), left + 0.69 * width + wide + 7, middle - 9, "KL");
+    write(shape(plot.group, "text", "lx-label lx-strong lx-kl"), left + 0.69 * width + wide + 7, middle + 9, signedTwo(own - prior));
     set(shape(plot.group, "path", "lx-line lx-thin"), { d: `M${left},${y(0)}H${left + width}` });
   }
 
   drawDraws(width, kl) {
     const { mu, sigma, epsilon } = this;
     const error = samplingError(mu, sigma);
-    const reach = Math.max(0.05, 1.6 * error);
+    const reach = Math.max(0.05, 1.25 * error);
     const height = LOWER - 60;
     const box = { left: 44, top: 22, width: width - 190, height };
     this.lower.clear(width, LOWER, `The KL from 1 to ${DRAWS} draws, beside the exact ${signedTwo(kl)}`);
@@ -145,7 +151,7 @@ class Kl extends Section {
     const by = quadrature(mu, sigma);
     this.badge.write({ one: Math.max(Math.abs(by[0] - prior), Math.abs(by[1] - own)), other: 0, within: WITHIN, words: (difference) => `closed forms and quadrature differ by ${difference} nats.` });
     const wrong = misread(sigma);
-    this.warning.textContent = `Beware of the note's scan: it reads 3 + σ² where 1 + ln σ² is right. ∫q ln q would be ${signedTwo(wrong)}, and the KL ${signedTwo(wrong - prior)}${wrong < prior ? ", which no KL can be" : ""}.`;
+    this.warning.textContent = `The note's scan reads 3 + σ² for 1 + ln σ²: ∫q ln q would be ${signedTwo(wrong)}, and the KL ${signedTwo(wrong - prior)}${wrong < prior ? ", which no KL can be" : ""}.`;
   }
 }
 

@@ -124,7 +124,7 @@ class Reparametrise extends Section {
     this.handles.forEach(({ at: [a, b], words }, index) => {
       shape(group, "circle", "lx-handle", { cx: a, cy: b, r: 7 });
       const text = shape(group, "text", "lx-label lx-strong");
-      set(text, index ? { x: a + 13, y: b + 4 } : { x: a - 20, y: b + 12 });
+      set(text, { x: a + 13, y: index ? b + 5 : b + 1 });
       text.textContent = words;
     });
   }
@@ -140,8 +140,8 @@ class Reparametrise extends Section {
     plot.text(-2, 8, "mean of z² over the draws", "lx-quiet", [-20, -20]);
     plot.line(anew.map(([mu, value]) => [mu, Math.min(8, value)]), "lx-thin lx-faint");
     plot.line(same.map(([mu, value]) => [mu, Math.min(8, value)]), "");
-    plot.text(-1.1, this.estimate(-1.1), "the same ε", "lx-strong", [12, -4]);
-    plot.text(0, Math.max(...anew.slice(50, 71).map(([, value]) => value)), "new ε at each μ", "lx-quiet lx-middle", [0, -16]);
+    plot.text(0, 6, "smooth: the same ε", "lx-strong lx-middle", [0, -9]);
+    plot.text(0, 6, "jagged: new ε at each μ", "lx-quiet lx-middle", [0, 10]);
     this.drawSlope(plot);
   }
 
