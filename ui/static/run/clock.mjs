@@ -1,4 +1,6 @@
-// The clock of a replay: which of the logged steps is shown. At null it follows the newest.
+// The clock of a replay: which of the logged steps is shown. While none is held it follows the newest.
+
+import { countWhile } from "./rows.mjs";
 
 const ROWS_A_SECOND = 15;
 const SHORTEST = 6; // seconds
@@ -7,16 +9,17 @@ const LONGEST = 30;
 /** Moves through the logged steps, one a frame; `tell()` is called when what it shows has changed. */
 export class Clock {
   constructor(tell) {
-    Object.assign(this, { tell, steps: [], at: null, playing: false, seconds: 0 });
+    Object.assign(this, { tell, steps: [], held: null, playing: false, seconds: 0 });
   }
 
   /** The step shown; infinite while the newest is. */
   get step() {
-    return this.at === null ? Infinity : this.steps[this.at] ?? Infinity;
+    return this.held ?? Infinity;
   }
 
+  /** Where that step stands among those logged so far: more of them may come, before it as well. */
   get place() {
-    return this.at ?? Math.max(0, this.steps.length - 1);
+    return Math.max(0, countWhile(this.steps.length, (index) => this.steps[index] <= this.step) - 1);
   }
 
   /** Takes the logged steps of all lanes in; what is shown stays. */
@@ -28,14 +31,16 @@ export class Clock {
 
   play() {
     if (this.steps.length < 2) return;
-    const from = this.at ?? 0;
+    const from = this.held === null ? 0 : this.place;
     const wanted = this.seconds || Math.min(LONGEST, Math.max(SHORTEST, this.steps.length / ROWS_A_SECOND));
     const rate = this.steps.length / (1000 * wanted);
-    let begun = null;
+    let [before, due] = [null, 0];
     const move = (now) => {
       if (!this.playing) return;
-      begun ??= now;
-      this.show(from + Math.floor((now - begun) * rate));
+      due += (now - (before ?? now)) * rate;
+      before = now;
+      this.show(this.place + Math.floor(due));
+      due %= 1;
       this.frame = requestAnimationFrame(move);
     };
     this.hold();
@@ -45,11 +50,15 @@ export class Clock {
   }
 
   // Past the last step there is nothing to play: from there on it follows what comes.
-  show(at) {
-    const before = [this.at, this.playing];
-    this.at = at < this.steps.length - 1 ? Math.max(0, at) : null;
-    if (this.at === null) this.playing = false;
-    if (before[0] !== this.at || before[1] !== this.playing) this.tell();
+  show(place) {
+    const before = [this.held, this.playing];
+    this.keep(place);
+    if (this.held === null) this.playing = false;
+    if (before[0] !== this.held || before[1] !== this.playing) this.tell();
+  }
+
+  keep(place) {
+    this.held = place < this.steps.length - 1 ? this.steps[Math.max(0, place)] : null;
   }
 
   hold() {
@@ -60,26 +69,26 @@ export class Clock {
   /** Holds at a place among the logged steps; the last one is the newest. */
   seek(place) {
     this.hold();
-    this.at = place < this.steps.length - 1 ? Math.max(0, place) : null;
+    this.keep(place);
     this.tell();
   }
 
   /** Plays, or holds where it is; while it follows a living run, holding keeps the picture. */
   toggle(living) {
     if (this.playing) this.seek(this.place);
-    else if (this.at === null && living) this.freeze();
+    else if (this.held === null && living) this.freeze();
     else this.play();
   }
 
   // Holds at the newest step: what comes after it is not shown before it plays on.
   freeze() {
     this.hold();
-    if (this.steps.length) this.at = this.steps.length - 1;
+    this.held = this.steps.at(-1) ?? null;
     this.tell();
   }
 
   reset() {
     this.hold();
-    this.at = null;
+    this.held = null;
   }
 }

@@ -102,12 +102,14 @@ export class Feed {
     return { rows: block.length };
   }
 
-  /** Takes new rows in; a new log replaces everything, a wrong count asks for everything again. */
+  /** Takes new rows in; a new log replaces everything, a wrong count asks for everything again. Tells whether rows
+      were replaced: the first log of a lane that comes late replaces none, and what is shown of the others stays. */
   accept(headers, block) {
     const log = headers.get("X-Log") ?? this.log;
-    const restarted = log !== this.log;
-    if (restarted) this.rows.clear();
-    if (restarted && this.log) this.stale = true;
+    const changed = log !== this.log;
+    const restarted = changed && this.rows.length > 0;
+    if (changed) this.rows.clear();
+    if (changed && this.log) this.stale = true;
     this.log = log;
     if (block.length) this.rows.append(block, Number(headers.get("X-Width")));
     const expected = Number(headers.get("X-Rows") ?? this.rows.length);

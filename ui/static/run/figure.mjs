@@ -43,7 +43,7 @@ class Figure {
 
   build(element) {
     this.root = node(element, "section", "er-figure");
-    Object.assign(this.root.dataset, { testid: "live-figure", rows: 0, state: "queued" });
+    this.root.dataset.testid = "live-figure";
     this.root.hidden = true;
     this.writeCaption = createCaption(this.root);
     this.stand = node(this.root, "div", "er-lanes");
@@ -68,6 +68,8 @@ class Figure {
     for (const lane of this.lanes) lane.destroy();
     this.forget();
     this.clock.know([[]]);
+    Object.assign(this.root.dataset, { rows: 0, state: "queued" });
+    delete this.root.dataset.shown;
     Object.assign(this, { reported: "", waiting: this.settings.play && !calm.matches });
     const paired = this.settings.runs.length > 1;
     this.stand.dataset.count = this.settings.runs.length;
@@ -177,7 +179,9 @@ class Figure {
     this.writeCaption.write(this.settings.headline, first);
     this.lanes.forEach((lane, index) => lane.draw(this.views[index]));
     this.writeTransport(this.views);
-    Object.assign(this.root.dataset, { rows: this.lanes[0].rows.length, state: first.state, shown: this.shown });
+    const rows = Math.min(...this.lanes.map((lane) => lane.rows.length)); // that every lane has
+    Object.assign(this.root.dataset, { rows, state: first.state });
+    if (this.lanes.some((lane) => lane.rows.length)) this.root.dataset.shown = this.shown; // until then no step is
   }
 
   /** The step that is shown. */

@@ -60,11 +60,11 @@ export function createTransport(root, figure) {
     bar.classList.toggle("er-hidden", !known);
     if (!known) return;
     const steps = Math.max(...views.map(({ meta }) => meta.steps));
-    const told = clock.at === null ? views.map(({ step }) => step) : []; // the newest word is ahead of the newest row, or behind it
+    const told = clock.held === null ? views.map(({ step }) => step) : []; // the newest word is ahead of the newest row, or behind it
     const shown = Math.max(figure.shown, ...told);
     unit.textContent = views.length > 1 ? unitWords(first) : "";
-    writeButton(clock.playing || (clock.at === null && figure.living));
+    writeButton(clock.playing || (clock.held === null && figure.living));
     writeSlider(clock.steps.length - 1, clock.place, `step ${count(shown)} of ${count(steps)}`);
-    writeStatus({ ...first, offline: views.some(({ offline }) => offline), replayed: clock.at !== null }, shown, steps);
+    writeStatus({ ...first, offline: views.some(({ offline }) => offline), replayed: clock.held !== null }, shown, steps);
   };
 }
