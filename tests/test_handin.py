@@ -238,10 +238,10 @@ def dialog(run: Run) -> AppTest:
     def script(path: str) -> None:
         from pathlib import Path
 
-        from ui.handin import hand_in_dialog
+        from ui.handin import Work, hand_in_dialog
         from vae_core.runs import Run
 
-        hand_in_dialog(Run(Path(path)))
+        hand_in_dialog(Work.of_run(Run(Path(path))))
 
     return AppTest.from_function(script, args=(str(run.path),), default_timeout=30).run()
 

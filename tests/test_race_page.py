@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.page_helpers import button, html, labels, links, open_page, said
-from vae_core.races import race
-from vae_core.races.heats import Heat, start
-from vae_core.races.results import write_evaluation
-from vae_core.runs import ASSETS, RunStore
+from tests.test_handin import Page, value
+from vae_core.cures import changed
+from vae_core.handin import hand_in_race
+from vae_core.python_export import python_text
+from vae_core.races import RACES, Finding, Lane, race
+from vae_core.races.heats import Heat, enter, start
+from vae_core.races.results import results, write_evaluation
+from vae_core.races.running import MEASURED
+from vae_core.runs import ASSETS, Run, RunStore
+from vae_core.spec import InputError
 
 HEADLINE = race("headline")
 RECORDED = {"constant 1": ASSETS / "digits-collapsed", "warm-up 750": ASSETS / "digits-annealed"}
@@ -79,3 +87,85 @@ def test_the_outcome_of_a_race_is_told_at_once(held: Heat) -> None:
     assert "constant 1 × 1" in html(app)
     assert "4 have not" in said(app)
     assert "Show what came of it" not in labels(app)
+
+
+# The page to hand in
+
+
+def two(begun: Heat) -> list[tuple[str, Run]]:
+    """The runs of the two lanes."""
+    return [*begun.entries()]
+
+
+def test_a_race_is_handed_in_with_its_lanes_numbers_prediction_and_programs(held: Heat) -> None:
+    left, right = two(held)
+    page = Page(hand_in_race(held, (left, right), "Only one did."))
+    assert page.texts["h1"] == ["Race: Who escapes"]
+    assert page.texts["h2"] == [
+        "In my own words", "What was predicted, and what came of it", "Numbers", "How they came about", "Settings",
+        "constant 1, seed 0: the same training in plain PyTorch",
+        "warm-up 750, seed 0: the same training in plain PyTorch",
+    ]  # fmt: skip
+    assert page.texts["pre"] == [python_text(run) for _, run in (left, right)]
+    assert HEADLINE.prediction in page.texts["p"]
+    assert any("These have not: warm-up 100, warm-up 300, delayed, cyclical." in text for text in page.texts["p"])
+    for (lane, _), result in zip((left, right), results(held), strict=True):
+        elbo, nll, kl, information, units = next(row for row in page.rows if row[0] == f"{lane}, seed 0")[1:]
+        shown = [value(text) for text in (elbo, nll, kl, information, units)]
+        assert shown == pytest.approx([result[name] for name in MEASURED], abs=6e-4)
+    assert page.facts["Evidence"].startswith("ln p(x) by importance sampling with K = 100 on 297 images")
+    assert page.facts["Training"].startswith("With the seeds 0, on cpu.")
+    assert page.facts["warm-up 750"] == "β: Linear warm-up; Warm-up steps: 750; From β: 0; To β: 1"
+    assert page.facts["Learning rate"] == "0.004"
+
+
+def test_the_two_figures_of_a_race_have_the_same_axes(held: Heat) -> None:
+    left, right = two(held)
+    text = hand_in_race(held, (left, right), "")
+    first, second = re.findall(r"<figure>.*?</figure>", text, re.DOTALL)
+    ticks = [re.findall(r'text-anchor="end">(\u2212[\d.]+)<', figure) for figure in (first, second)]
+    assert ticks[0] == ticks[1]
+    assert len(ticks[0]) >= 3
+    assert text.count("<pre>") == 2
+    assert hand_in_race(held, (left, left), "").count("<figure>") == 1
+
+
+def test_a_whole_race_is_handed_in_with_what_came_of_each_statement(
+    held: Heat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two_lanes = dataclasses.replace(
+        HEADLINE,
+        lanes=tuple(lane for lane in HEADLINE.lanes if lane.name in RECORDED),
+        check=lambda found: [Finding("Both <end>.", True, "2 of 2"), Finding("None does.", False, "2 of 2")],
+    )
+    monkeypatch.setitem(RACES, "headline", two_lanes)
+    (_, run), _ = two(held)
+    enter(held, [Lane("constant 1", changed(run.config, seed=1))])
+    left, right, *_ = two(held)
+    (second,) = (other for _, other in held.entries() if other.config.seed == 1)
+    shutil.copyfile(run.path / "evaluation.json", second.path / "evaluation.json")
+    shutil.copytree(run.path / "snapshots", second.path / "snapshots", dirs_exist_ok=True)
+    page = Page(hand_in_race(held, (left, right), ""))
+    assert ["held", "Both <end>.", "2 of 2"] in page.rows
+    assert ["did not hold", "None does.", "2 of 2"] in page.rows
+    means = [row for row in page.rows if row[0] == "constant 1 × 2"]
+    assert len(means) == 1
+    assert means[0][1].endswith(" ± 0.000")
+
+
+def test_a_race_without_a_run_that_has_ended_has_no_page_yet(store: RunStore) -> None:
+    begun = start(store, "headline", [lane for lane in HEADLINE.members(1) if lane.name in RECORDED])
+    left, right = two(begun)
+    with pytest.raises(InputError, match="wait until one of its runs has ended"):
+        hand_in_race(begun, (left, right), "")
+    app = open_page("race", race="headline")
+    button(app, "Hand in").click().run()
+    assert "the page can be made when a run has ended" in said(app)
+
+
+def test_a_race_is_handed_in_from_its_page_once_its_outcome_may_be_told(held: Heat) -> None:
+    app = open_page("race", race="headline")
+    button(app, "Hand in").click().run()
+    assert [area.label for area in app.text_area] == ["In your own words"]
+    assert "the prediction and what came of it" in said(app)
+    assert "Hand in" not in labels(open_page("race", race="headline", ask="1"))

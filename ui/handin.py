@@ -1,73 +1,104 @@
-"""The dialog in which a run becomes a page to hand in."""
+"""The dialog in which a run, or a race, becomes a page to hand in."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from ui.parts import told
-from vae_core.handin import LONGEST, hand_in
+from vae_core.handin import LONGEST, hand_in, hand_in_race
+from vae_core.races.heats import Heat
+from vae_core.races.results import evaluation
 from vae_core.runs import Run
 
-WORDS = "own-words"  # of each run that somebody wrote about in this session, by name
-MADE = "made-page"  # the run whose page is to be downloaded now
+WORDS = "own-words"  # of all that somebody wrote about in this session, by the name of its page
+MADE = "made-page"  # the name of the page that is to be downloaded now
+RACE = "race-"  # before the names of races, which may be those of runs
 
 
-def hand_in_button(run: Run) -> None:
-    """The way into the dialog."""
+@dataclass(frozen=True)
+class Work:
+    """What is handed in: the name of its page, what is on it, why there is none yet, and how it is made of words."""
+
+    name: str
+    about: str
+    waits: str
+    make: Callable[[str], str]
+
+    @classmethod
+    def of_run(cls, run: Run) -> Work:
+        """A run: its page needs a test."""
+        about = "A page with this run's figure, numbers, settings and its training in plain PyTorch."
+        waits = "" if run.rows("test") else "No numbers yet: the page can be made after the first test."
+        return cls(run.name, about, waits, lambda words: hand_in(run, words))
+
+    @classmethod
+    def of_race(cls, begun: Heat, left: tuple[str, Run], right: tuple[str, Run]) -> Work:
+        """A race, with two of its runs, each with its lane: its page needs one that has ended."""
+        about = (
+            "A page with the two lanes shown, the prediction and what came of it, the numbers of all runs, their "
+            "settings, and the training of the two in plain PyTorch."
+        )
+        ended = any(evaluation(run) for _, run in begun.entries())
+        waits = "" if ended else "No numbers yet: the page can be made when a run has ended."
+        return cls(RACE + begun.name, about, waits, lambda words: hand_in_race(begun, (left, right), words))
+
+
+def hand_in_button(name: str, work: Callable[[], Work]) -> None:
+    """The way into the dialog; `work` is asked for what is handed in when the button is pressed."""
     told_by = "One page for print, with your own words, the figure, the numbers and the code."
-    if st.button("Hand in", key=f"hand-in-{run.name}", help=told_by):
+    if st.button("Hand in", key=f"hand-in-{name}", help=told_by):
         st.session_state.pop(MADE, None)
-        hand_in_dialog(run)
+        hand_in_dialog(work())
 
 
 @st.dialog("Hand in")
-def hand_in_dialog(run: Run) -> None:
+def hand_in_dialog(work: Work) -> None:
     """Words first, then the page: a download that begins while somebody types would not have the last of them."""
-    if not run.rows("test"):
-        st.caption("No numbers yet: the page can be made after the first test.")
-    elif st.session_state.get(MADE) == run.name:
-        _take(run)
+    if work.waits:
+        st.caption(work.waits)
+    elif st.session_state.get(MADE) == work.name:
+        _take(work)
     else:
-        _write(run)
+        _write(work)
 
 
-def _write(run: Run) -> None:
-    st.caption(
-        "A page with this run's figure, numbers, settings and its training in plain PyTorch. It opens in any browser "
-        "and prints on A4."
-    )
-    with st.form(f"hand-in-form-{run.name}", border=False):
+def _write(work: Work) -> None:
+    st.caption(f"{work.about} It opens in any browser and prints on A4.")
+    with st.form(f"hand-in-form-{work.name}", border=False):
         st.text_area(
-            "In your own words", _words(run), max_chars=LONGEST, height=220, key=f"words-{run.name}",
+            "In your own words", _words(work.name), max_chars=LONGEST, height=220, key=f"words-{work.name}",
             placeholder="What did you expect, what happened, and why?",
         )  # fmt: skip
-        st.form_submit_button("Make the page", type="primary", on_click=_keep, args=(run,))
+        st.form_submit_button("Make the page", type="primary", on_click=_keep, args=(work.name,))
 
 
-def _take(run: Run) -> None:
-    words = _words(run)
+def _take(work: Work) -> None:
+    words = _words(work.name)
     if words.strip():
         with st.container(height=220):
             st.text(words)
     else:
         st.caption("Without words of your own.")
     with told(), st.container(horizontal=True):
-        hand_in(run, words)  # what is refused is said here, not by a download that fails
+        work.make(words)  # what is refused is said here, not by a download that fails
         st.download_button(
-            "Download the page", lambda: hand_in(run, words).encode(), f"{run.name}-hand-in.html", "text/html",
-            type="primary", on_click="ignore", key=f"take-page-{run.name}",
+            "Download the page", lambda: work.make(words).encode(), f"{work.name}-hand-in.html", "text/html",
+            type="primary", on_click="ignore", key=f"take-page-{work.name}",
         )  # fmt: skip
-        st.button("Change the words", key=f"change-words-{run.name}", on_click=_back)
+        st.button("Change the words", key=f"change-words-{work.name}", on_click=_back)
 
 
-def _words(run: Run) -> str:
-    return st.session_state.get(WORDS, {}).get(run.name, "")
+def _words(name: str) -> str:
+    return st.session_state.get(WORDS, {}).get(name, "")
 
 
-def _keep(run: Run) -> None:
+def _keep(name: str) -> None:
     """Remember what was written, beyond the dialog."""
-    st.session_state[WORDS] = st.session_state.get(WORDS, {}) | {run.name: st.session_state[f"words-{run.name}"]}
-    st.session_state[MADE] = run.name
+    st.session_state[WORDS] = st.session_state.get(WORDS, {}) | {name: st.session_state[f"words-{name}"]}
+    st.session_state[MADE] = name
 
 
 def _back() -> None:

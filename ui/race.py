@@ -9,6 +9,7 @@ import streamlit as st
 
 from ui.asking_first import answer, ask, asked_first, asking_link, may_tell
 from ui.data import store, summary
+from ui.handin import Work, hand_in_button
 from ui.host import ensure_engine
 from ui.live import race_figure
 from ui.numbers import table
@@ -122,9 +123,13 @@ def _lanes(begun: Heat, *, hidden: bool) -> None:
     first, second = runs[one][1], runs[other][1]
     race_figure(first, second, first.state, headline=headline(first.config, second.config), ask=hidden)
     _answered(begun, first, second)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         for name in dict.fromkeys((one, other)):
             st.page_link(page("watch"), label=f"Open {titles[name]}", query_params={"run": name})
+            if not hidden and runs[name][1].state not in LIVE:
+                st.page_link(page("collapse"), label="and its verdict", query_params={"run": name})
+        if not hidden:
+            hand_in_button(f"race-{begun.name}", lambda: Work.of_race(begun, runs[one], runs[other]))
 
 
 def _answered(begun: Heat, left: Run, right: Run) -> None:

@@ -10,7 +10,7 @@ import segno
 import streamlit as st
 
 from ui.contents import CONTENTS
-from ui.handin import hand_in_button
+from ui.handin import Work, hand_in_button
 from vae_core.exports import csv_text
 from vae_core.runs import Run
 from vae_core.viewer import document
@@ -48,7 +48,7 @@ def downloads(run: Run) -> None:
         "Replay as one HTML file", lambda: document([run]).encode(), f"{run.name}.html", "text/html",
         on_click="ignore", key=f"take-html-{run.name}", help="Opens in any browser, without this app or a network.",
     )  # fmt: skip
-    hand_in_button(run)
+    hand_in_button(run.name, lambda: Work.of_run(run))
 
 
 def qr(link: str) -> str:

@@ -51,17 +51,19 @@ class Frame:
         return HEAT + max(56, min(128, 9 * len(self.latents)))
 
 
-def run_figure(rows: Sequence[Record], words: str) -> str:
+def run_figure(rows: Sequence[Record], words: str, beside: Sequence[Record] = ()) -> str:
     """The figure of a run's rows (both splits, in order); `words` tell it to those who cannot see it.
 
-    Empty where fewer than two test rows have numbers.
+    Its axes leave room for the rows `beside` it, which another figure draws. Empty where fewer than two test rows have
+    numbers.
     """
-    tests = [row for row in rows if row["split"] == "test" and all(map(math.isfinite, _terms(row)))]
+    tests = _measured(rows)
     if len(tests) < 2:
         return ""
     known = baseline(tests)
-    low, high = _range(tests, known)
-    frame = Frame(float(max(SHORTEST, rows[-1]["step"])), low, high, _order(tests[-1]))
+    lows, highs = zip(*(_range(own, baseline(own)) for own in (tests, _measured(beside)) if own), strict=True)
+    last = max(SHORTEST, *(own[-1]["step"] for own in (rows, beside) if own))
+    frame = Frame(float(last), min(lows), max(highs), _order(tests[-1]))
     height = frame.bottom + 22
     parts = (*_grid(frame), *_band(tests, frame), *_without_code(tests, known, frame), *_labels(tests[-1], frame))
     body = "\n".join((*parts, *_beta(rows, frame), *_heat(rows, frame), *_count(tests[-1], frame), *_axis(frame)))
@@ -69,6 +71,10 @@ def run_figure(rows: Sequence[Record], words: str) -> str:
         f'<svg viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}" role="img" '
         f'aria-label="{html.escape(words)}" font-size="12" fill="{LIGHT.muted}">\n{body}\n</svg>'
     )
+
+
+def _measured(rows: Sequence[Record]) -> list[Record]:
+    return [row for row in rows if row["split"] == "test" and all(map(math.isfinite, _terms(row)))]
 
 
 def _terms(row: Record) -> tuple[float, float, float]:
@@ -123,7 +129,8 @@ def _band(tests: Sequence[Record], frame: Frame) -> list[str]:
     upper, lower = (
         [(frame.x(row["step"]), frame.y(number(row[name]))) for row in tests] for name in ("reconstruction", "elbo")
     )
-    clip = f'<clipPath id="terms"><path d="M{LEFT},{top}H{RIGHT + 4}V{bottom}H{LEFT}Z"/></clipPath>'
+    wide, high = RIGHT + 4 - LEFT, bottom - top
+    clip = f'<svg x="{LEFT}" y="{top:g}" width="{wide}" height="{high:g}" viewBox="{LEFT} {top:g} {wide} {high:g}">'
     area = f'<path d="M{_path(upper)}L{_path(lower[::-1])}Z" fill="{LIGHT.kl}" fill-opacity="{KL_BAND}"/>'
     curves = [
         f'<path d="M{_path(points)}" fill="none" stroke="{colour}" stroke-width="{width}" stroke-linejoin="round"/>'
@@ -133,7 +140,7 @@ def _band(tests: Sequence[Record], frame: Frame) -> list[str]:
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}" stroke="{LIGHT.surface}" stroke-width="2"/>'
         for (x, y), colour in ((upper[-1], LIGHT.reconstruction), (lower[-1], LIGHT.ink))
     ]
-    return [clip, '<g clip-path="url(#terms)">', area, *curves, "</g>", *dots]
+    return [clip, area, *curves, "</svg>", *dots]
 
 
 def _path(points: Points) -> str:

@@ -5,3 +5,4 @@ The page holds everything that it shows, opens from a disk without a network, an
 
 from vae_core.handin.page import hand_in as hand_in
 from vae_core.handin.parts import LONGEST as LONGEST
+from vae_core.handin.race import hand_in_race as hand_in_race

@@ -27,6 +27,7 @@ BINARISED = {
     "threshold": "Black or white: white from one half",
     "never": "Grey values as they are, of which a Bernoulli is not a likelihood: there is no ln p(x)",
 }
+BOUND = "One code for each image, with the same noise at every test; at β = 1, whatever β trained the model"
 Fact = tuple[str, ...]
 
 
@@ -65,15 +66,11 @@ def kl_of_latents(row: Record) -> str:
 def protocol(run: Run, tests: list[Record]) -> list[Fact]:
     """Which images, how they were seen, and what was computed."""
     config, row = run.config, tests[-1]
-    train, held = config.dataset.sizes
-    count = row.get("count", held)
-    split = f"{held:,} held out" if isinstance(config, OpenedConfig) else f"{train:,} to train on, {held:,} held out"
-    chosen = "all" if count == held else f"the first {count:,}"
     facts = [
         ("Data", f"{config.dataset.title}: {config.dataset.about}"),
-        ("Split", f"{split}; the numbers are means over {chosen} of those held out, after step {row['step']:,}"),
+        ("Split", f"{split(config, row)}, after step {row['step']:,}"),
         ("Pixels", pixels(config)),
-        ("Bound", "One code for each image, with the same noise at every test; at β = 1, whatever β trained the model"),
+        ("Bound", BOUND),
         ("Evidence", evidence(row)),
         ("β in training", "; ".join(course(run))),
     ]
@@ -82,6 +79,15 @@ def protocol(run: Run, tests: list[Record]) -> list[Fact]:
     device = run.status().device or "an unknown device"
     threads = "1 thread" if config.threads == 1 else f"{config.threads} threads"
     return [*facts, ("Training", f"With seed {config.seed}, on {device} with {threads}")]
+
+
+def split(config: RunConfig, row: Record) -> str:
+    """How many images there are, and over how many of them the numbers of a row are means."""
+    train, held = config.dataset.sizes
+    count = row.get("count", held)
+    apart = f"{held:,} held out" if isinstance(config, OpenedConfig) else f"{train:,} to train on, {held:,} held out"
+    chosen = "all" if count == held else f"the first {count:,}"
+    return f"{apart}; the numbers are means over {chosen} of those held out"
 
 
 def pixels(config: RunConfig) -> str:

@@ -24,8 +24,8 @@ p { margin: 0 0 2mm; }
 .words { white-space: pre-wrap; overflow-wrap: anywhere; }
 figure { margin: 5mm 0 0; break-inside: avoid; }
 figcaption { margin-top: 1.5mm; line-height: 1.35; }
-svg, table { width: 100%; font: 9pt/1.45 "Inter", sans-serif; font-variant-numeric: tabular-nums; }
-svg { display: block; height: auto; }
+figure > svg, table { width: 100%; font: 9pt/1.45 "Inter", sans-serif; font-variant-numeric: tabular-nums; }
+figure > svg { display: block; height: auto; }
 table { border-collapse: collapse; }
 th, td { padding: 0.7mm 3mm 0.7mm 0; border-bottom: 0.25mm solid #E4E1D9; text-align: left; vertical-align: baseline; }
 th { width: 34%; font-weight: 500; }
@@ -34,6 +34,12 @@ tr { break-inside: avoid; }
 .numbers th { width: 52%; }
 .numbers td:nth-of-type(1) { width: 18%; text-align: right; padding-right: 4mm; }
 .pairs td { width: 16%; }
+.grid + .grid { margin-top: 5mm; }
+.grid th { width: auto; }
+.grid :is(th, td):not(:first-child) { text-align: right; white-space: nowrap; }
+.grid tr:first-child th { color: #565D6B; vertical-align: bottom; white-space: normal; }
+.findings th { width: 20%; }
+.findings td:last-child { width: 32%; color: #565D6B; }
 .pictures { display: grid; grid-template-columns: auto 76mm; gap: 1.5mm 4mm; justify-content: start; }
 .pictures { font: 9pt "Inter", sans-serif; }
 .pictures div { display: grid; grid-auto-rows: 1fr; align-items: center; text-align: right; color: #565D6B; }
