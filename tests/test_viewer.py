@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from vae_core.cli import main
+from vae_core.objectives import FreeBits, Iwae, Objective, Plain
 from vae_core.records import number
 from vae_core.runs import ASSETS, Run, RunStore
 from vae_core.spec import InputError
@@ -37,6 +38,12 @@ def test_the_card_says_what_the_figure_needs_once() -> None:
     assert steps == sorted(set(steps))
     assert all(sentence for _, sentence in said["story"][2:])
     json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.parametrize("objective", [Plain(), FreeBits(nats=0.5), Iwae(samples=7)], ids=lambda o: o.kind)
+def test_the_card_says_which_bound_is_trained_where_the_curves_do_not(tmp_path: Path, objective: Objective) -> None:
+    config = PAIR[1].config.model_copy(update={"objective": objective})
+    assert card(RunStore(tmp_path).create(config, "x"))["bound"] == objective.words
 
 
 def test_packed_rows_hold_every_number_of_the_log() -> None:

@@ -15,15 +15,13 @@ from vae_core.gaussian import DiagonalGaussian, standard_normal_log_prob
 from vae_core.spec import Variant
 from vae_core.vae import VAE, Elbo
 
-SHOWN = "the curves show the ELBO at β = 1"
-
 
 class OfTerms(Variant):
     """Objectives that need to know of a batch no more than the terms of its ELBO, from one code an image."""
 
     @property
     def words(self) -> str:
-        """What is trained and what is shown, in a sentence; empty where both are the same."""
+        """What is trained, where that is not what curves and tables show."""
         return ""
 
     @abstractmethod
@@ -59,7 +57,7 @@ class FreeBits(OfTerms):
     @property
     def words(self) -> str:
         """As of every objective."""
-        return f"Trains with {self.nats:g} free nats a dimension; {SHOWN}."
+        return f"the ELBO with {self.nats:g} free nats a dimension"
 
     def __call__(self, elbo: Elbo, beta: float) -> Float[Tensor, ""]:
         """As the plain objective, but below `nats` a dimension has no price and no gradient."""
@@ -81,9 +79,9 @@ class Iwae(Variant):
 
     @property
     def words(self) -> str:
-        """What is trained and what is shown, in a sentence."""
+        """As of every objective."""
         how = ", sticking the landing" if self.sticking_the_landing else ""
-        return f"Trains the importance-weighted bound, K = {self.samples}{how}; {SHOWN}."
+        return f"the importance-weighted bound, K = {self.samples}{how}"
 
     def bound(
         self, vae: VAE, x: Float[Tensor, "n c h w"], beta: float, generator: torch.Generator | None = None

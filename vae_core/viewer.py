@@ -43,6 +43,7 @@ def card(run: Run) -> dict[str, Any]:
         "name": run.name,
         "title": str(run.label.get("title") or run.name),
         "lane": config.beta.words,
+        "bound": config.objective.words,
         "steps": config.steps,
         "latent": config.latent,
         "baseline": next((row["baseline"] for row in tests if "baseline" in row), None),

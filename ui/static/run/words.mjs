@@ -94,6 +94,16 @@ function equationLine(root, paired) {
   };
 }
 
+// What the run trains, where that is not what the numbers and curves are of. Of a pair the bar says what they are of.
+function boundLine(root, paired) {
+  const line = node(root, "p", "er-bound");
+  const end = paired ? "." : "; the curves show the ELBO at β = 1.";
+  return ({ meta }) => {
+    const words = meta?.bound ? `Trains ${meta.bound}${end}` : "";
+    if (line.textContent !== words) line.textContent = words;
+  };
+}
+
 // What sets a run of a pair apart, and what it has to say at this step.
 function laneLine(root) {
   const line = node(root, "p", "er-lane-line");
@@ -120,7 +130,7 @@ export function describe({ caption, rows, at }) {
 
 /** Makes the lines above the panels of a run and returns the function that writes them. */
 export function createWords(root, paired) {
-  const lines = [noteLine(root), equationLine(root, paired)];
+  const lines = [noteLine(root), equationLine(root, paired), boundLine(root, paired)];
   if (paired) lines.push(laneLine(root));
   return (view) => lines.forEach((write) => write(view));
 }
