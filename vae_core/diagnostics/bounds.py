@@ -16,17 +16,19 @@ def broken_bounds(
     ceiling: float = math.inf,
     error: float = 0.0,
     iwae: Mapping[int, float] | None = None,
+    iwae_errors: Mapping[int, float] | None = None,
     tolerance: float = TOLERANCE,
 ) -> list[str]:
     """One sentence for each bound that these numbers break: 0 ≤ KL_j, 0 ≤ I ≤ min(KL, ln N), L_K ≤ L_K' for K < K'.
 
     All in nats: `kl_per_dimension` [d], `mutual_information` with its standard `error` (four of them are allowed, on
-    top of `tolerance`) and its `ceiling` ln N, `iwae` a mean bound for each number of samples K. Empty if all is well.
+    top of `tolerance`) and its `ceiling` ln N, `iwae` a mean bound for each number of samples K, and `iwae_errors` the
+    standard error of the step up to it from the K before (again four are allowed). Empty if all is well.
     """
     return [
         *_negative_kl(kl_per_dimension),
         *_information(mutual_information, sum(kl_per_dimension, 0.0), ceiling, tolerance + 4 * error),
-        *_falling(iwae or {}, tolerance),
+        *_falling(iwae or {}, iwae_errors or {}, tolerance),
     ]
 
 
@@ -45,10 +47,11 @@ def _information(value: float | None, kl: float, ceiling: float, slack: float) -
     return [_fault("the mutual information", value, limit) for kept, limit in bounds if not kept]
 
 
-def _falling(bounds: Mapping[int, float], slack: float) -> list[str]:
+def _falling(bounds: Mapping[int, float], errors: Mapping[int, float], tolerance: float) -> list[str]:
     """More importance samples can only tighten the bound, on average (Burda et al. 2015)."""
     steps = pairwise(sorted(bounds.items()))
-    broken = [(few, many, low, high) for (few, low), (many, high) in steps if not high >= low - slack]
+    slack = {many: tolerance + 4 * errors.get(many, 0.0) for many in bounds}
+    broken = [(few, many, low, high) for (few, low), (many, high) in steps if not high >= low - slack[many]]
     return [
         _fault(f"the IWAE bound with K = {many:,}", high, f"{_text(low)} nats at the least, its value with K = {few:,}")
         for few, many, low, high in broken

@@ -129,6 +129,7 @@ def improved(
     optimiser = torch.optim.Adam([shift, log_scale], lr=RATE)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(1, steps))
     judge = _mirrored(start, CHECKED, torch.Generator(start.mean.device).manual_seed(SEED + 1))
+    judge = judge / judge.square().mean(0).sqrt()  # else it would favour a spread that makes up for its own
     with torch.no_grad():
         best, value = start, _bound(log_likelihood, start, judge)
     for step in range(1, steps + 1):
