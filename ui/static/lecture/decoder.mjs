@@ -51,6 +51,7 @@ class Decoder extends Section {
 
   draw() {
     if (!this.found || this.root.dataset.measured === "0") return;
+    if (!(this.found.norm > 0)) return void (this.said.textContent = "On these images the gradient is zero, as far as one can tell: there is nothing to be right or wrong about.");
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
     this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "The true gradient with circles of typical errors, and the error against the number of codes");
