@@ -15,6 +15,7 @@ from vae_core.config import PARAMETER_BUDGET, Cosine, Decay, NoDecay, RunConfig,
 from vae_core.datasets import Digits, LinearGaussian, Mnist
 from vae_core.likelihoods import Bernoulli, Gaussian
 from vae_core.nets import Conv, Mlp
+from vae_core.objectives import Iwae
 from vae_core.presets import PRESETS, preset
 from vae_core.schedules import Constant, Piecewise, Warmup
 from vae_core.spec import InputError, Variant
@@ -143,6 +144,18 @@ def test_the_budget_counts_every_parameter() -> None:
     sentence = refusal(config.model_dump_json())
     assert f"{config.parameters():,}" in sentence
     assert f"{PARAMETER_BUDGET:,}" in sentence
+
+
+@pytest.mark.parametrize(("batch", "samples"), [(64, 200), (500, 200), (0, 1)])
+def test_as_many_codes_as_a_large_batch_has_are_decoded_in_an_update(batch: int, samples: int) -> None:
+    RunConfig(dataset=Mnist(), batch=batch, objective=Iwae(samples=samples)).check()
+
+
+@pytest.mark.parametrize(("batch", "samples", "codes"), [(0, 2, "120,000"), (501, 200, "100,200")])
+def test_more_codes_than_that_are_refused(batch: int, samples: int, codes: str) -> None:
+    config = RunConfig(dataset=Mnist(), batch=batch, objective=Iwae(samples=samples))
+    with pytest.raises(InputError, match=f"would decode {codes} codes; the limit is 100,000; use fewer samples"):
+        config.check()
 
 
 def test_a_net_that_does_not_fit_the_images_is_refused() -> None:

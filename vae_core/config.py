@@ -18,12 +18,13 @@ from vae_core.datasets import Dataset, Digits
 from vae_core.elsewhere import NOT_HERE, TRAIN_THERE, OpenedImages, OpenedNet, OpenedVAE, Unknown
 from vae_core.likelihoods import Bernoulli, Gaussian, Likelihood
 from vae_core.nets import Mlp, Net
-from vae_core.objectives import Objective, Plain
+from vae_core.objectives import Iwae, Objective, Plain
 from vae_core.schedules import Constant, Schedule
 from vae_core.spec import InputError, Shape, Spec, Variant
 from vae_core.vae import VAE
 
 PARAMETER_BUDGET = 50_000_000
+CODE_BUDGET = 100_000  # codes decoded in one update
 # Where a collapse happens.
 FIRST = (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25)
 SMALL_DATA = ("digits", "linear-gaussian")
@@ -160,12 +161,20 @@ class RunConfig(Spec):
             return sum(p.numel() for p in VAE(self.net, self.likelihood, self.dataset.shape, self.latent).parameters())
 
     def check(self) -> None:
-        """Refuse what no single field can see: nets that do not fit the images, models beyond the budget."""
+        """Refuse what no single field can see: nets that do not fit the images, models and steps beyond the budget."""
         if (count := self.parameters()) > PARAMETER_BUDGET:
             raise InputError(
                 f"this model has {count:,} parameters",
                 limit=f"the limit is {PARAMETER_BUDGET:,}",
                 fix="use fewer latent dimensions or narrower layers",
+            )
+        size = self.dataset.sizes[0]
+        samples = self.objective.samples if isinstance(self.objective, Iwae) else 1
+        if (count := samples * min(self.batch or size, size)) > CODE_BUDGET:
+            raise InputError(
+                f"an update would decode {count:,} codes",
+                limit=f"the limit is {CODE_BUDGET:,}",
+                fix="use fewer samples or a smaller batch",
             )
 
     def notes(self) -> list[str]:
