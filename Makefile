@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: app test check assets images benchmarks clean
+.PHONY: app test check assets images benchmarks paper clean
 
 app: .venv/.app
 	$(BIN)/python -m vae_core serve
@@ -25,6 +25,9 @@ images: .venv/.dev  ## takes the screenshots in docs/images again
 benchmarks: .venv/.dev
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.live
+
+paper: .venv/.app  ## Burda's model beside the published figures (needs MNIST; half an hour)
+	$(BIN)/python -m benchmarks.paper
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
