@@ -26,7 +26,7 @@ STYLE = """<style>
 .st-key-sections [data-testid="stPageLink-NavLink"] * { font-weight: 400; font-size: 15px; color: inherit; }
 .st-key-sections [data-testid="stPageLink-NavLink"]:hover { color: var(--fr-ink); }
 .st-key-sections .fr-section { border-bottom-color: var(--fr-ink); color: var(--fr-ink); font-weight: 600; }
-.st-key-words .katex-display { margin: 0; padding: 2px 0 14px; text-align: left; overflow-x: auto; overflow-y: hidden; }
+.st-key-words .katex-display { margin: 0; padding: 2px 4px 14px 0; text-align: left; overflow: auto hidden; }
 .st-key-words .katex-display > .katex { text-align: left; }
 .st-key-words .katex { font-size: 1.06em; }
 .st-key-words [data-testid="stMarkdownContainer"] p {
