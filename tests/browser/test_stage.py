@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import FIGURE, Witness
+from tests.browser.conftest import FIGURE, Witness, await_rows
 from vae_core.runs import ASSETS, Run
 from vae_core.viewer import to_html
 
@@ -46,10 +46,9 @@ def hall(context: BrowserContext, witness: Witness) -> Page:
 
 
 def ready(page: Page, url: str) -> None:
-    """Go there and wait until the rows are drawn."""
+    """Go there and wait until the rows of every lane are drawn."""
     page.goto(url)
-    page.wait_for_function(f"Number(document.querySelector('{FIGURE}')?.dataset.rows) > 150")
-    page.wait_for_timeout(300)
+    await_rows(page, 150)
 
 
 def shown(page: Page) -> int:
@@ -84,6 +83,7 @@ def test_the_keys_of_the_one_who_speaks(hall: Page, bare: str, witness: Witness)
     expect(lanes).to_have_count(1)
     hall.keyboard.press("2")
     expect(lanes).to_have_count(2)
+    await_rows(hall, 150)
     await_shown(hall, f"=== {last}")
 
     hall.keyboard.press("ArrowLeft")
@@ -104,6 +104,22 @@ def test_the_keys_of_the_one_who_speaks(hall: Page, bare: str, witness: Witness)
     hall.keyboard.press("v")
     assert not hall.locator(".er-caption").is_visible()
     assert not witness.complaints
+
+
+def test_a_lane_that_comes_late_leaves_what_is_held_as_it_is(hall: Page, bare: str) -> None:
+    late: list[Route] = []
+    hall.route("**/digits-annealed/rows?*", lambda route: route.continue_() if late else late.append(route))
+    hall.goto(bare + PAIR)
+    await_shown(hall, "=== 1500")
+    hall.keyboard.press("ArrowLeft")
+    await_shown(hall, "< 1500")
+    held = shown(hall)
+    assert hall.locator(FIGURE).get_attribute("data-rows") == "0"  # that both have
+    late[0].continue_()
+    await_rows(hall, 150)
+    assert shown(hall) == held
+    hall.keyboard.press("ArrowRight")
+    await_shown(hall, "=== 1500")
 
 
 def test_a_replay_plays_every_logged_row_and_ends_at_the_last(hall: Page, bare: str) -> None:
