@@ -1,0 +1,227 @@
+"""The page of ln p(x), without a browser: its sections, its questions, and what its routes answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tests.opening_helpers import Own
+from tests.page_helpers import button, html, links, open_page, said
+from ui import evidence, evidence_routes
+from ui.maps import told
+from vae_core import slow_checks
+from vae_core.evaluation import evaluate
+from vae_core.evidence import annealed_evidence, gaps, importance_log_evidence, moved, prior
+from vae_core.opening.door import Files, open_model
+from vae_core.runs import ASSETS, Run, RunStore
+from vae_core.training import train
+
+ANNEALED = Run(ASSETS / "digits-annealed")
+SECTIONS = [section.name for section in evidence.SECTIONS]
+Answer = tuple[int, dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    """An empty store, through which the shipped runs show."""
+    monkeypatch.setenv("VAE_RUNS", str(tmp_path / "runs"))
+    return RunStore(tmp_path / "runs")
+
+
+def request(run: str, **query: str) -> Request:
+    """A request of a view about a run."""
+    text = "&".join(f"{key}={value}" for key, value in query.items())
+    return Request({"type": "http", "path_params": {"run": run}, "query_string": text.encode(), "headers": []})
+
+
+def asked(route: Callable[[Request], Response], run: str, **query: str) -> Answer:
+    """What a route answers, as JSON."""
+    response = told(route)(request(run, **query))
+    return response.status_code, json.loads(bytes(response.body))
+
+
+@pytest.fixture(scope="module")
+def seen() -> evidence_routes.Seen:
+    """The model and the images of the shipped run."""
+    return evidence_routes.seen_images(ANNEALED)
+
+
+# The page
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_section_has_its_equation_its_question_and_the_ways_to_the_others(name: str) -> None:
+    app = open_page("evidence", run="digits-annealed", section=name)
+    (here,) = [section for section in evidence.SECTIONS if section.name == name]
+    assert not app.exception
+    assert not app.error
+    assert app.latex[0].value.strip("$\n ") == here.equation
+    assert any(here.question in element.value for element in app.markdown)
+    for section in evidence.SECTIONS:
+        if section is not here:
+            assert links(app)[section.title] == ("evidence", f"section={section.name}&run=digits-annealed")
+    assert f'aria-current="true">{here.title}<' in html(app)
+
+
+@pytest.mark.parametrize("section", evidence.SECTIONS, ids=SECTIONS)
+def test_an_answer_is_told_whether_the_numbers_agree(section: evidence.Section) -> None:
+    for place, choice in enumerate(section.choices):
+        app = open_page("evidence", run="digits-annealed", section=section.name)
+        app.button_group(key=f"choice-{section.name}").select(choice).run()
+        answer = app.markdown[-1].value
+        assert answer.endswith(section.answer)
+        assert ("check_circle" in answer) == (place == section.right)
+
+
+def test_asked_first_the_view_keeps_its_conclusions_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr("ui.lecture._component", lambda here: lambda **arguments: given.append(arguments["data"]))
+    app = open_page("evidence", section="bayes", ask="1")
+    section = evidence.SECTIONS[SECTIONS.index("bayes")]
+    assert given[-1]["ask"]
+    assert not any(section.answer in element.value for element in app.markdown)
+    app.button_group(key="answer-bayes").select(section.choices[0]).run()
+    button(app, "Show the answer").click().run()
+    assert not given[-1]["ask"]
+    assert any("Not so." in element.value and section.answer in element.value for element in app.markdown)
+
+
+def test_the_view_is_given_what_the_address_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr("ui.lecture._component", lambda here: lambda **arguments: given.append(arguments["data"]))
+    open_page("evidence", run="digits-z2", section="identity", model="run", q="0,1,0.5,0.5", other="x")
+    assert given[-1]["query"] == {"model": "run", "q": "0,1,0.5,0.5"}
+    assert given[-1]["base"] == "/api/runs/digits-z2"
+    assert given[-1]["data"]["tiles"]["url"].startswith("/api/runs/digits-z2/tiles/test/")
+
+
+def test_an_unknown_section_is_the_first_and_an_unknown_run_one_sentence() -> None:
+    assert f'aria-current="true">{evidence.SECTIONS[0].title}<' in html(open_page("evidence", section="nothing"))
+    app = open_page("evidence", section="gaps", run="nothing-like-it")
+    assert not app.exception
+    assert len(app.error) == 1
+
+
+def test_the_whole_run_is_measured_as_the_command_measures_it() -> None:
+    app = open_page("evidence", section="gaps", run="digits-annealed")
+    button(app, "Measure").click().run()
+    assert not app.exception
+    found = evaluate(ANNEALED.model()[1], ANNEALED.config.dataset.load()[1], samples=100, images=50)
+    assert f"{found['nll']:.2f} ± {found['nll_standard_error']:.2f}" in html(app)
+    assert f"{-found['elbo']:.2f}" in html(app)
+    assert "errs low" in said(app)
+
+
+def test_an_opened_model_has_no_gaps_and_says_so(store: RunStore, tmp_path: Path) -> None:
+    own = Own.make(tmp_path / "own")
+    open_model(Files(latents=own.latents()), store, "mine")
+    app = open_page("evidence", section="gaps", run="mine")
+    assert not app.exception
+    status, found = asked(evidence_routes.image, "mine", image="0")
+    assert status == 404
+    assert "opened" in found["error"]
+
+
+# The routes
+
+
+def test_an_image_comes_with_its_gaps_as_the_core_has_them(seen: evidence_routes.Seen) -> None:
+    status, found = asked(evidence_routes.image, "digits-annealed", image="3")
+    core = gaps(seen.vae, seen.x[3:4], evidence_routes.SAMPLES)
+    assert status == 200
+    assert found["gaps"]["total"] == pytest.approx(float(core.total), abs=1e-5)
+    assert found["gaps"]["elbo"] <= found["gaps"]["best_elbo"] <= found["gaps"]["log_evidence"]
+    assert found["x"] == seen.x[3].flatten().tolist()
+    with torch.no_grad():
+        q = seen.vae.encode(seen.x[3:4])
+    assert found["q"]["mean"] == pytest.approx(q.mean[0].tolist())
+    assert found["shown"] == sorted(q.kl()[0].topk(2).indices.tolist())
+    bounds = found["iwae"]["values"]
+    assert bounds[0] == pytest.approx(found["gaps"]["elbo"], abs=0.1)
+    assert bounds[-1] > bounds[0]
+
+
+@pytest.mark.parametrize("image", ["-1", "x", "100000000", "297", ""])
+def test_an_image_that_is_not_there_is_one_sentence(image: str) -> None:
+    status, found = asked(evidence_routes.image, "digits-annealed", image=image)
+    assert status == 404
+    assert "no such test image" in found["error"]
+
+
+def test_grey_values_under_a_bernoulli_have_no_evidence(store: RunStore) -> None:
+    config = ANNEALED.config
+    grey = config.model_copy(
+        update={"likelihood": config.likelihood.model_copy(update={"binarise": "never"}), "steps": 20}
+    )
+    train(str(store.create(grey, "grey").path))
+    status, found = asked(evidence_routes.image, "grey", image="0")
+    assert status == 404
+    assert "no ln p(x)" in found["error"]
+
+
+@pytest.mark.parametrize("name", evidence_routes.PROPOSALS)
+def test_weights_average_to_what_the_core_estimates(
+    seen: evidence_routes.Seen, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_routes, "LONG", 0.0)
+    response = told(evidence_routes.weights)(request("digits-annealed", image="1", proposal=name, seed="4"))
+    facts = json.loads(response.headers["X-Facts"])
+    logs = torch.from_numpy(np.frombuffer(bytes(response.body), "<f4").copy())
+    assert logs.shape == (facts["repeats"] * evidence_routes.STREAM,)
+    core = gaps(seen.vae, seen.x[1:2], evidence_routes.SAMPLES)
+    with torch.no_grad():
+        q = seen.vae.encode(seen.x[1:2])
+    proposal = {"prior": prior(q), "q": q, "optimised": core.best, "narrow": moved(core.best, scale=0.6)}[name]
+    estimate = importance_log_evidence(seen.vae, seen.x[1:2], evidence_routes.STREAM, None, proposal)
+    assert logs.logsumexp(0) - np.log(len(logs)) == pytest.approx(float(estimate), abs=0.25)
+    assert facts["truth"] == pytest.approx(float(core.log_evidence), abs=1e-4)
+
+
+def test_a_proposal_that_is_none_is_one_sentence() -> None:
+    status, found = asked(evidence_routes.weights, "digits-annealed", proposal="mine")
+    assert status == 404
+    assert "prior, q, optimised, narrow" in found["error"]
+
+
+def test_codes_are_answered_with_ln_p_of_x_given_z(seen: evidence_routes.Seen) -> None:
+    codes = torch.randn(7, seen.vae.latent, generator=torch.Generator().manual_seed(1))
+    response = evidence_routes.likelihood(request("digits-annealed", image="2"), codes.numpy().tobytes())
+    with torch.no_grad():
+        core = seen.vae.likelihood.log_prob(seen.vae.decode(codes), seen.x[2:3].expand(7, -1, -1, -1))
+    np.testing.assert_allclose(np.frombuffer(bytes(response.body), "<f4"), core.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("body", [b"", np.full(10, np.nan, "<f4").tobytes(), bytes(4 * 10 * 20_001)])
+def test_codes_that_are_none_are_one_sentence(body: bytes) -> None:
+    status, found = asked(lambda given: evidence_routes.likelihood(given, body), "digits-annealed", image="0")
+    assert status == 404
+    assert "those are no codes" in found["error"]
+
+
+def test_annealing_is_told_beside_importance_sampling_of_the_same_images(
+    seen: evidence_routes.Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, found = asked(evidence_routes.annealing, "digits-annealed")
+    assert (status, found["state"]) == (200, "absent")
+    made = annealed_evidence(seen.vae, seen.x[:2], 20, 8, torch.Generator().manual_seed(1))
+    monkeypatch.setattr(slow_checks, "ready", lambda run: made)
+    _, found = asked(evidence_routes.annealing, "digits-annealed")
+    assert found["annealed"] == pytest.approx(made.log_evidence.tolist())
+    sampled = [float(gaps(seen.vae, seen.x[at : at + 1], evidence_routes.SAMPLES).log_evidence) for at in range(2)]
+    assert found["importance"] == pytest.approx(sampled, abs=1e-4)
+    assert found["difference"] == pytest.approx(np.mean(np.subtract(found["annealed"], sampled)), abs=1e-4)
+
+
+def test_the_images_are_those_that_annealing_looks_at(seen: evidence_routes.Seen) -> None:
+    test = ANNEALED.config.dataset.load()[1]
+    vae = seen.vae
+    first = slow_checks.prepare_once(vae, vae.likelihood.once(test.images[:16], test.top))
+    torch.testing.assert_close(first, seen.x[:16])
