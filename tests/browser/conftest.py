@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse
@@ -33,7 +33,27 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
+PATIENCE = 60_000  # milliseconds; on a busy machine a page takes long, and no test is about how long
+expect.set_options(timeout=PATIENCE)
+STILL = """
+() => new Promise((resolve) => {
+  const begun = performance.now();
+  let changed = begun;
+  const note = () => { changed = performance.now(); };
+  const observer = new MutationObserver(note);
+  observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  const finite = (animation) => Number.isFinite(animation.effect?.getComputedTiming().endTime);
+  const moves = () => document.getAnimations().some((one) => one.playState === "running" && finite(one));
+  const look = () => {
+    if (moves() || document.querySelector("[data-testid=stSkeleton]")) note();
+    const now = performance.now();
+    if (now - changed < 250 && now - begun < 3000) return void requestAnimationFrame(look);
+    observer.disconnect();
+    resolve();
+  };
+  look();
+})
+"""
 
 BLANK = """<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>A page with nothing on it</title>
 <body style="margin: 16px; background: #FBFAF7"><div id="host"></div></body></html>"""
@@ -93,20 +113,39 @@ def witness() -> Witness:
     return Witness()
 
 
-@pytest.fixture
-def page(chromium: Browser, witness: Witness) -> Iterator[Page]:
-    """A fresh page the size of a small laptop."""
+@pytest.fixture(scope="session")
+def _profile(chromium: Browser) -> Iterator[BrowserContext]:
     context = chromium.new_context(viewport={"width": 1360, "height": 768})
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    witness.watch(page)
-    yield page
+    context.set_default_timeout(PATIENCE)
+    yield context
     context.close()
+
+
+@pytest.fixture
+def profile(_profile: BrowserContext) -> Iterator[BrowserContext]:
+    """One profile for all pages of the app, so that the scripts of Streamlit are fetched once; else it is as new."""
+    yield _profile
+    for page in _profile.pages:
+        page.close()
+    _profile.set_storage_state({})
+
+
+@pytest.fixture
+def page(profile: BrowserContext, witness: Witness) -> Page:
+    """A fresh page the size of a small laptop."""
+    page = profile.new_page()
+    witness.watch(page)
+    return page
 
 
 def settled(page: Page) -> None:
     """Wait until the page's script has run."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+
+
+def still(page: Page) -> None:
+    """Wait until nothing on the page changes or moves for a quarter of a second; 3 s where something always does."""
+    page.evaluate(STILL)
 
 
 FIGURE = "[data-testid=live-figure]"

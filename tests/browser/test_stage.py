@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import FIGURE, Witness, await_rows
+from tests.browser.conftest import FIGURE, PATIENCE, Witness, await_rows
 from vae_core.runs import ASSETS, Run
 from vae_core.viewer import to_html
 
@@ -33,6 +34,7 @@ TYPE_SIZES = """
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """A beamer."""
     context = chromium.new_context(viewport={"width": 1920, "height": 1080})
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()
 
@@ -61,9 +63,48 @@ def await_shown(page: Page, what: str) -> None:
     page.wait_for_function(f"Number(document.querySelector('{FIGURE}')?.dataset.shown ?? NaN) {what}")
 
 
-def finished(page: Page, last: int) -> None:
-    """Wait for the end of a replay."""
-    page.wait_for_function(f"Number(document.querySelector('{FIGURE}').dataset.shown) === {last}", timeout=30_000)
+@pytest.fixture
+def timed(hall: Page) -> Page:
+    """The same page, whose time `play` and `finish` tell."""
+    hall.clock.install(time=0)
+    return hall
+
+
+def play(page: Page, milliseconds: int) -> None:
+    """Press Space and let so much time pass, frame by frame, and none after it."""
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1000)
+    page.keyboard.press(" ")
+    page.clock.run_for(milliseconds)
+
+
+def finish(page: Page, last: int) -> None:
+    """Jump to the end of a replay, and wait for the images there."""
+    page.clock.fast_forward(60_000)
+    page.clock.resume()
+    await_shown(page, f"=== {last}")
+    await_images(page, f"=== {last}")
+
+
+def await_images(page: Page, what: str) -> None:
+    """Wait until the images beside every run are of such a step."""
+    every = "const all = [...document.querySelectorAll('.er-images')]; return all.length && all.every"
+    page.wait_for_function(f"() => {{ {every}(({{ dataset }}) => Number(dataset.step) {what}) }}")
+
+
+def sheets(name: str) -> set[str]:
+    """The paths of all images that a replay of a run shows."""
+    frames = [f"{row['step']:08}" for row in Run(ASSETS / name).rows("test")]
+    return {f"/api/runs/{name}/frames/{frame}.png" for frame in ("inputs", *frames)}
+
+
+def await_sheets(page: Page, url: str) -> None:
+    """Go there, and wait until all images of the pair have come."""
+    came: set[str] = set()
+    page.on("requestfinished", lambda request: came.add(urlsplit(request.url).path))
+    ready(page, url)
+    wanted = sheets("digits-collapsed") | sheets("digits-annealed")
+    while not wanted <= came:
+        page.wait_for_event("requestfinished")
 
 
 @pytest.mark.parametrize("address", [PAIR, "/stage?run=mnist-annealed", "/stage?run=digits-z2&theme=dark"])
@@ -122,23 +163,23 @@ def test_a_lane_that_comes_late_leaves_what_is_held_as_it_is(hall: Page, bare: s
     await_shown(hall, "=== 1500")
 
 
-def test_a_replay_plays_every_logged_row_and_ends_at_the_last(hall: Page, bare: str) -> None:
-    ready(hall, f"{bare}/stage?run=digits-collapsed")
-    last = shown(hall)
-    hall.evaluate(f"""() => {{
+def test_a_replay_plays_every_logged_row_and_ends_at_the_last(timed: Page, bare: str) -> None:
+    ready(timed, f"{bare}/stage?run=digits-collapsed")
+    last = shown(timed)
+    timed.evaluate(f"""() => {{
         const figure = document.querySelector('{FIGURE}');
         window.seen = [];
         new MutationObserver(() => window.seen.push(Number(figure.dataset.shown)))
           .observe(figure, {{ attributes: true, attributeFilter: ["data-shown"] }});
     }}""")
-    hall.keyboard.press(" ")
-    hall.wait_for_timeout(2000)
-    assert shown(hall) < 100  # logged rows, not steps: the first of them fill the first seconds
-    axis = hall.locator(".er-tick.er-middle:not(.er-halo)").last.text_content()
+    play(timed, 2000)
+    assert 0 <= shown(timed) < 100  # logged rows, not steps: the first of them fill the first seconds
+    axis = timed.locator(".er-tick.er-middle:not(.er-halo)").last.text_content()
     assert axis is not None
     assert int(axis.replace(",", "")) <= 100  # and the axis grows with the run
-    finished(hall, last)
-    seen = hall.evaluate("window.seen")
+    timed.clock.run_for(20_000)
+    await_shown(timed, f"=== {last}")
+    seen = timed.evaluate("window.seen")
     assert seen == sorted(seen)
     logged = {row["step"] for row in Run(ASSETS / "digits-collapsed").rows()}
     assert len(set(seen) & set(range(51))) > 40
@@ -150,39 +191,39 @@ def test_the_cursor_moves_images_and_equation(hall: Page, bare: str) -> None:
     box = hall.locator(".er-panels").bounding_box()
     assert box is not None
     equation = hall.locator(".er-equation").text_content()
+    assert equation
     hall.mouse.move(box["x"] + 170, box["y"] + 100)
-    hall.wait_for_timeout(600)
-    assert hall.locator(".er-equation").text_content() != equation
+    expect(hall.locator(".er-equation")).not_to_have_text(equation)
+    await_images(hall, "< 200")
     foot = hall.locator(".er-foot").text_content()
     assert foot is not None
     assert int(foot.removeprefix("at step ").replace(",", "")) < 200
     hall.mouse.move(5, 5)
-    hall.wait_for_timeout(300)
-    assert hall.locator(".er-equation").text_content() == equation
+    expect(hall.locator(".er-equation")).to_have_text(equation)
 
 
-def test_it_replays_with_no_engine_and_the_network_gone(hall: Page, bare: str, context: BrowserContext) -> None:
-    ready(hall, f"{bare}{PAIR}&play=1")
-    finished(hall, 1500)
+def test_it_replays_with_no_engine_and_the_network_gone(timed: Page, bare: str, context: BrowserContext) -> None:
+    await_sheets(timed, f"{bare}{PAIR}&play=1")
+    finish(timed, 1500)
     context.set_offline(True)
     pictures = "() => [...document.querySelectorAll('.er-tile')].map((tile) => tile.toDataURL()).join()"
-    at_the_end = hall.evaluate(pictures)
-    hall.keyboard.press(" ")
-    hall.wait_for_timeout(1500)
-    assert 0 < shown(hall) < 200
-    assert hall.evaluate(pictures) != at_the_end
-    finished(hall, 1500)
-    hall.wait_for_timeout(300)
-    assert hall.evaluate(pictures) == at_the_end
+    at_the_end = timed.evaluate(pictures)
+    play(timed, 1500)
+    assert 0 < shown(timed) < 200
+    await_images(timed, "< 200")
+    assert timed.evaluate(pictures) != at_the_end
+    finish(timed, 1500)
+    assert timed.evaluate(pictures) == at_the_end
 
 
-def test_the_first_visit_weighs_little(hall: Page, bare: str, context: BrowserContext) -> None:
-    session = context.new_cdp_session(hall)
+def test_the_first_visit_weighs_little(timed: Page, bare: str, context: BrowserContext) -> None:
+    session = context.new_cdp_session(timed)
     session.send("Network.enable")
     received: list[int] = []
     session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))
-    ready(hall, f"{bare}{PAIR}&play=1")
-    finished(hall, 1500)
+    await_sheets(timed, f"{bare}{PAIR}&play=1")
+    finish(timed, 1500)
+    timed.wait_for_load_state("networkidle")
     assert 50_000 < sum(received) <= 350 * 1024
 
 
@@ -194,18 +235,17 @@ def test_reduced_motion_rests_at_the_last_frame(chromium: Browser, bare: str) ->
     page.close()
 
 
-def test_the_file_opens_from_disk_and_replays(hall: Page, tmp_path: Path, witness: Witness) -> None:
+def test_the_file_opens_from_disk_and_replays(timed: Page, tmp_path: Path, witness: Witness) -> None:
     path = tmp_path / "läufe für die Übung.html"
     to_html([Run(ASSETS / "digits-collapsed"), Run(ASSETS / "digits-annealed")], path)
     asked: list[str] = []
-    hall.on("request", lambda request: asked.append(request.url))
-    ready(hall, path.as_uri())
-    assert hall.locator(".er-caption").text_content() == "Same model, same data, same seed. Only β differs."
-    assert hall.evaluate("document.fonts.check('28px Inter') && document.fonts.check('28px \"Source Serif\"')")
-    hall.keyboard.press(" ")
-    hall.wait_for_timeout(1500)
-    assert 0 < shown(hall) < 200
-    finished(hall, 1500)
+    timed.on("request", lambda request: asked.append(request.url))
+    ready(timed, path.as_uri())
+    assert timed.locator(".er-caption").text_content() == "Same model, same data, same seed. Only β differs."
+    assert timed.evaluate("document.fonts.check('28px Inter') && document.fonts.check('28px \"Source Serif\"')")
+    play(timed, 1500)
+    assert 0 < shown(timed) < 200
+    finish(timed, 1500)
     assert not witness.complaints
     assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
 

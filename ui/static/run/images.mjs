@@ -139,6 +139,7 @@ export class Images {
       if (source !== kind) return;
       this.canvases[place].forEach((canvas, column) => cut(canvas, sheet, column, row, this.view));
     });
+    if (kind === "frame") this.box.dataset.step = step;
     if (kind === "frame" && this.foot) this.foot.textContent = `at step ${count(step)}`;
     this.box.classList.toggle("er-ready", "frame" in this.shown && "inputs" in this.shown);
   }
