@@ -19,7 +19,7 @@ from vae_core.datasets import LinearGaussian
 from vae_core.evaluation import evaluate
 from vae_core.likelihoods import Bernoulli, Binomial, ContinuousBernoulli, Gaussian
 from vae_core.nets import Conv, Linear, Mlp
-from vae_core.objectives import FreeBits
+from vae_core.objectives import FreeBits, Iwae
 from vae_core.races import RACES, Alone, Lane, Members, Race, Result, Stacked, assemble, members_of, run_race, summarise
 from vae_core.races.checks import empty
 from vae_core.races.exact import exact
@@ -146,13 +146,14 @@ def test_beta_can_be_changed_for_each_member() -> None:
 
 def test_who_cannot_be_stacked_trains_alone() -> None:
     others = [{"net": Conv(channels=(2, 3))}, {"likelihood": Gaussian(noise="optimal")}, {"encoder_steps": 2}]
+    others += [{"objective": Iwae(samples=2)}]
     configs = [changed(SMALL, **changes) for changes in ({}, *others, {"learning_rate": 1e-3}, {"seed": 7})]
-    assert assemble(configs) == [[0, 5], [1], [2], [3], [4]]
+    assert assemble(configs) == [[0, 6], [1], [2], [3], [4], [5]]
     with pytest.raises(InputError, match="seed, β and objective"):
-        Stacked([configs[0], configs[4]], FEW)
+        Stacked([configs[0], configs[5]], FEW)
     with pytest.raises(InputError, match="assemble"):
         Stacked([configs[1]], FEW)
-    for config in configs[1:4]:
+    for config in configs[1:5]:
         members: Members = members_of([config], FEW)
         assert isinstance(members, Alone)
         found = torch.stack([step.member(0).loss for step in members.fit(FEW)])

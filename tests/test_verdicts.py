@@ -21,7 +21,7 @@ from vae_core.config import RunConfig
 from vae_core.cures import changed, finished, longer, quieter, slower, smoother
 from vae_core.likelihoods import Bernoulli, Gaussian
 from vae_core.nets import Linear, Mlp
-from vae_core.objectives import FreeBits
+from vae_core.objectives import FreeBits, Iwae, Objective
 from vae_core.opening.door import Files, open_model
 from vae_core.report import Report, report
 from vae_core.runs import ASSETS, Run, RunStore
@@ -262,8 +262,9 @@ def test_every_fault_of_an_estimate_is_told(runs: dict[str, Run]) -> None:
     assert found.faults[0] in judge(found, runs["softplus"].config).why
 
 
-def test_free_bits_make_no_collapse_optimal(runs: dict[str, Run]) -> None:
-    found, wanted = report(runs["price"]), changed(runs["price"].config, objective=FreeBits(nats=0.1))
+@pytest.mark.parametrize("objective", [FreeBits(nats=0.1), Iwae(samples=2)], ids=lambda o: o.kind)
+def test_another_objective_makes_no_collapse_optimal(runs: dict[str, Run], objective: Objective) -> None:
+    found, wanted = report(runs["price"]), changed(runs["price"].config, objective=objective)
     assert judge(found, wanted).kind != "optimal"
 
 
