@@ -30,6 +30,7 @@ class Gaps extends Section {
     this.check = button(row, "Check by annealing (AIS)", () => this.anneal());
     this.told = node(row, "span", "lx-muted");
     this.told.setAttribute("role", "status");
+    this.posterior = node(row, "a", "lx-link", "Drag q over its posterior");
     this.table = node(this.root, "table", "lx-table");
     this.open(this.image);
   }
@@ -40,6 +41,7 @@ class Gaps extends Section {
     this.tiles.put(image);
     this.root.dataset.image = "";
     this.said.textContent = "Looking for the best q of this image…";
+    this.posterior.href = `/evidence?section=identity&model=run&run=${this.settings.data.run}&image=${image}`;
     this.tell({ image });
     this.redraw();
     try {
