@@ -61,15 +61,15 @@ d_\phi(x, \varepsilon) &= \left|\det \frac{\partial z}{\partial \varepsilon}\rig
         "An encoder",
         r"\nabla_\phi\,\mathrm{ELBO} = \nabla_\phi\,\mathbb{E}_{q_\phi}[\ln p_\theta(x|z)] - \nabla_\phi\,\mathrm{KL}",
         "The same four estimators on the encoder of this run, for the mean ELBO of its first 64 test images; the KL "
-        "is exact in all. Each mark is one estimate, by how far it leads along the true gradient: 1 is right, and "
-        "left of 0 it leads downhill.",
+        "is exact in all. The rows count the estimates by how far they lead along the true gradient: 1 is right, and "
+        "left of 0 it goes downhill.",
         "From one code an image: how often does a step by the plain score lead downhill?",
         ("Hardly ever", "Nearly half of the time"),
         1,
         r"See the number beside its row. The score multiplies by $\ln p(x|z)$ itself, a large number of little "
         "meaning; a baseline takes the meaningless part away. The path asks the decoder in which direction $z$ should "
         "move.",
-        state=("s", "seed"),
+        state=("s", "show", "seed"),
         run="shown",
     ),
     Section(

@@ -17,12 +17,12 @@ class Decoder extends Section {
   build() {
     this.seed = Math.round(this.asked("seed", 0, SEEDS - 1, 1));
     this.said = node(this.root, "p", "lx-said");
-    this.said.setAttribute("role", "status");
     const row = node(this.root, "div", "lx-row");
-    this.other = button(row, "Draw other codes", () => this.reseed());
+    this.other = button(row, "Other codes", () => this.reseed());
     this.picture = drawing(this.root, "The decoder's gradient from a few codes");
     this.badge = createBadge(this.root);
     this.note = node(this.root, "p", "lx-note");
+    this.note.setAttribute("role", "status");
     this.read();
   }
 
@@ -34,7 +34,7 @@ class Decoder extends Section {
 
   async read() {
     this.other.disabled = true;
-    this.said.textContent = "Drawing codes, and passing each back through the decoder…";
+    this.note.textContent = "Drawing codes, and passing each back through the decoder…";
     Object.assign(this.root.dataset, { measured: 0 });
     try {
       const response = await fetch(`${this.settings.base}/gradients/decoder?seed=${this.seed}`, { signal: this.abort.signal });
@@ -43,7 +43,7 @@ class Decoder extends Section {
       this.found = { ...found, errors: found.variance.map((value) => Math.sqrt(value) / found.norm) };
       this.root.dataset.measured = 1;
     } catch (error) {
-      if (!this.abort.signal.aborted) this.said.textContent = error.message;
+      if (!this.abort.signal.aborted) this.note.textContent = error.message;
     }
     this.other.disabled = false;
     this.redraw();
@@ -51,7 +51,7 @@ class Decoder extends Section {
 
   draw() {
     if (!this.found || this.root.dataset.measured === "0") return;
-    if (!(this.found.norm > 0)) return void (this.said.textContent = "On these images the gradient is zero, as far as one can tell: there is nothing to be right or wrong about.");
+    if (!(this.found.norm > 0)) return void (this.note.textContent = "On these images the gradient is zero, as far as one can tell: there is nothing to be right or wrong about.");
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
     this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "The true gradient with circles of typical errors, and the error against the number of codes");

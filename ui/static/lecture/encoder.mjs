@@ -20,19 +20,21 @@ class Encoder extends Section {
   build() {
     this.samples = Number(this.choice("s", SAMPLES.map(String)));
     this.seed = Math.round(this.asked("seed", 0, SEEDS - 1, 1));
+    this.shown = this.choice("show", ["variance", "snr"]);
     this.said = node(this.root, "p", "lx-said");
-    this.said.setAttribute("role", "status");
     const row = node(this.root, "div", "lx-row");
-    choices(row, { name: "Codes S of each image", options: SAMPLES.map((number) => [String(number), String(number)]), value: String(this.samples), change: (value) => this.take(Number(value)) });
-    this.other = button(row, "Draw other codes", () => this.reseed());
+    choices(row, { name: "Codes S an image", options: SAMPLES.map((number) => [String(number), String(number)]), value: String(this.samples), change: (value) => this.take("samples", Number(value)) });
+    choices(row, { name: "Show", options: [["variance", "variance"], ["snr", "signal to noise"]], value: this.shown, change: (value) => this.take("shown", value) });
+    this.other = button(row, "Other codes", () => this.reseed());
     this.picture = drawing(this.root, "Estimates of the encoder's gradient, and their noise");
     this.badge = createBadge(this.root);
     this.note = node(this.root, "p", "lx-note");
+    this.note.setAttribute("role", "status");
     this.read();
   }
 
-  take(samples) {
-    this.samples = samples;
+  take(key, value) {
+    this[key] = value;
     this.told();
     this.redraw();
   }
@@ -44,12 +46,12 @@ class Encoder extends Section {
   }
 
   told() {
-    this.tell({ s: this.samples, seed: this.seed });
+    this.tell({ s: this.samples, show: this.shown, seed: this.seed });
   }
 
   async read() {
     this.other.disabled = true;
-    this.said.textContent = "Drawing codes, and asking the decoder about them…";
+    this.note.textContent = "Drawing codes, and asking the decoder about them…";
     Object.assign(this.root.dataset, { measured: 0 });
     try {
       const response = await fetch(`${this.settings.base}/gradients/encoder?seed=${this.seed}`, { signal: this.abort.signal });
@@ -58,7 +60,7 @@ class Encoder extends Section {
       this.found = found;
       this.root.dataset.measured = 1;
     } catch (error) {
-      if (!this.abort.signal.aborted) this.said.textContent = error.message;
+      if (!this.abort.signal.aborted) this.note.textContent = error.message;
     }
     this.other.disabled = false;
     this.redraw();
@@ -77,18 +79,19 @@ class Encoder extends Section {
     const lines = ESTIMATORS.map((estimator) => ({
       estimator, points: SAMPLES.flatMap((samples) => {
         const row = this.row(estimator, samples);
-        return row ? [[samples, row.variance, row.variance]] : [];
+        const value = row && (this.shown === "variance" ? row.variance : this.found.norm / Math.sqrt(row.variance));
+        return row ? [[samples, value, value]] : [];
       }),
     }));
     const box = narrow ? { left: 50, top: HEIGHT + 24, width: width - 50 } : { left: 0.52 * width + 66, top: 24, width: 0.48 * width - 66 };
-    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: "variance, all parameters", chosen: this.samples, samples: SAMPLES });
+    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: this.shown === "variance" ? "variance, all parameters" : "‖gradient‖ / standard deviation", chosen: this.samples, samples: SAMPLES });
     this.report();
   }
 
   drawEstimates(width) {
     const rows = ESTIMATORS.map((estimator) => {
       const row = this.row(estimator, this.samples);
-      return { estimator, values: row?.along ?? null, note: row ? `${(100 * row.downhill).toFixed(0)} % downhill` : "needs two codes" };
+      return { estimator, values: row?.along ?? null, note: row ? this.settings.ask ? "" : `${(100 * row.downhill).toFixed(0)} % downhill` : "needs two codes" };
     });
     const sizes = rows.flatMap(({ values }) => values ?? []).map((value) => Math.abs(value - 1)).sort((one, other) => one - other);
     const reach = Math.max(1.5, Math.min(MOST, sizes[Math.floor(0.97 * (sizes.length - 1))] ?? 1.5));
@@ -102,8 +105,8 @@ class Encoder extends Section {
     const { found, samples } = this;
     const [path, score] = ["pathwise", "score"].map((estimator) => this.row(estimator, samples));
     const times = score.variance / path.variance;
-    const much = Number.isFinite(times) ? `${short(times)} times as noisy as the path` : "noisy, the path is not";
-    this.said.textContent = `${samples === 1 ? "One code" : `${samples} codes`}: the score is ${much}; ${(100 * score.downhill).toFixed(0)} % lead downhill.`;
+    const much = Number.isFinite(times) ? `${short(times)} times the path's variance` : "noisy, the path is not";
+    this.said.textContent = `${samples === 1 ? "One code" : `${samples} codes`}, score: ${much}; ${(100 * score.downhill).toFixed(0)} % of its steps lead downhill.`;
     const biases = ESTIMATORS.map((estimator) => this.row(estimator, samples)?.bias ?? 0);
     const most = Math.max(...biases);
     Object.assign(this.root.dataset, { ratio: times, downhill: score.downhill, bias: most });

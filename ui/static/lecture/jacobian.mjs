@@ -104,14 +104,15 @@ class Jacobian extends Section {
     const y = straight([-REACH, REACH], [top + size, top]);
     const plot = panel(this.clipped(left, top, size), { left, top, width: size, height: size }, x, y);
     for (const value of LINES) {
-      const along = Array.from({ length: 61 }, (_, index) => -3 + index / 10);
+      const along = Array.from({ length: 31 }, (_, index) => -3 + index / 5);
       const style = "lx-thin lx-faint";
       for (const turn of [false, true]) {
         const line = plot.line(along.map((other) => seen(turn ? [other, value] : [value, other])), style);
         if (value !== 0) set(line, { "stroke-opacity": 0.3 });
       }
     }
-    for (const dot of this.dots) set(plot.circle(...seen(dot), 1.8, "lx-dot"), { "fill-opacity": 0.4 });
+    const dots = this.dots.map(seen).map(([a, b]) => `M${x(a).toFixed(1)},${y(b).toFixed(1)}h0`).join("");
+    set(shape(plot.group, "path", "lx-line"), { d: dots, "stroke-opacity": 0.4, style: "stroke-width: 3.6; stroke-linecap: round" });
     const corners = this.corners();
     const path = this.edges(corners).map(seen).map(([a, b]) => `${x(a).toFixed(2)},${y(b).toFixed(2)}`).join("L");
     set(shape(plot.group, "path", ""), { d: `M${path}Z`, fill: "currentColor", "fill-opacity": 0.22, stroke: "currentColor", "stroke-width": 1.5 });
