@@ -258,6 +258,17 @@ def test_a_check_says_what_the_results_say() -> None:
     assert not empty(free[0])
 
 
+def test_a_prediction_is_held_to_the_seeds_that_all_lanes_have() -> None:
+    race = races.race("headline")
+    extra = Lane("warm-up 1400", race.lanes[0].config)
+    some = [result(lane, seed, -23.0 - seed, 3.0, 3) for lane in (*race.lanes, extra) for seed in (3, 0, 1)]
+    found = races.comparable(race, [one for one in some if one.lane != "cyclical" or one.config.seed == 1])
+    assert [(one.lane, one.config.seed) for one in found] == [(lane.name, 1) for lane in race.lanes]
+    assert all(finding.measured for finding in race.check(found))
+    assert [one.config.seed for one in races.comparable(race, some)] == [0, 1, 3] * len(race.lanes)
+    assert races.comparable(race, some[:3]) == []
+
+
 def quick(race: Race, **changes: object) -> Race:
     """The same race, of a few steps."""
     return replace(race, lanes=tuple(Lane(lane.name, changed(lane.config, steps=4, **changes)) for lane in race.lanes))

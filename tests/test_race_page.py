@@ -10,19 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.page_helpers import button, html, labels, links, open_page, said
+from tests.race_helpers import HEADLINE, RECORDED, recorded_race
 from tests.test_handin import Page, value
 from vae_core.cures import changed
 from vae_core.handin import hand_in_race
 from vae_core.python_export import python_text
-from vae_core.races import RACES, Finding, Lane, race
+from vae_core.races import RACES, Finding, Lane
 from vae_core.races.heats import Heat, enter, start
-from vae_core.races.results import results, write_evaluation
+from vae_core.races.results import results
 from vae_core.races.running import MEASURED
-from vae_core.runs import ASSETS, Run, RunStore
+from vae_core.runs import Run, RunStore
 from vae_core.spec import InputError
-
-HEADLINE = race("headline")
-RECORDED = {"constant 1": ASSETS / "digits-collapsed", "warm-up 750": ASSETS / "digits-annealed"}
 
 
 @pytest.fixture
@@ -35,15 +33,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 
 @pytest.fixture
 def held(store: RunStore) -> Heat:
-    """The headline's two lanes, which the program's own recordings ran to their end."""
-    begun = start(store, "headline", [lane for lane in HEADLINE.members(1) if lane.name in RECORDED])
-    for lane, run in begun.entries():
-        for name in ("metrics.jsonl", "status.json"):
-            shutil.copyfile(RECORDED[lane] / name, run.path / name)
-        for name in ("snapshots", "frames"):
-            shutil.copytree(RECORDED[lane] / name, run.path / name, dirs_exist_ok=True)
-        write_evaluation(run)
-    return begun
+    """The headline's two lanes, over."""
+    return recorded_race(store)
 
 
 def test_a_race_begins_with_its_prediction_and_two_lanes(store: RunStore) -> None:
@@ -85,8 +76,11 @@ def test_the_outcome_of_a_race_is_told_at_once(held: Heat) -> None:
     assert not app.exception
     assert "You said" not in said(app)
     assert "constant 1 × 1" in html(app)
-    assert "4 have not" in said(app)
+    assert "4 have not. “Add a schedule” runs them." in said(app)
     assert "Show what came of it" not in labels(app)
+    assert links(app)["Open the left run"] == ("watch", "run=headline-constant-1-s0")
+    assert links(app)["Verdict on the right"] == ("collapse", "run=headline-warm-up-750-s0")
+    assert not [label for label in links(open_page("race", race="headline", ask="1")) if "Verdict" in label]
 
 
 # The page to hand in
@@ -151,6 +145,12 @@ def test_a_whole_race_is_handed_in_with_what_came_of_each_statement(
     means = [row for row in page.rows if row[0] == "constant 1 × 2"]
     assert len(means) == 1
     assert means[0][1].endswith(" ± 0.000")
+    assert "Checked on 1 of 5 seeds." in page.texts["p"]
+    app = open_page("race", race="headline")
+    assert "Checked on 1 of 5 seeds so far." in said(app)
+    marks = {element.value for element in app.markdown}
+    assert ":green[:material/check_circle:] held: Both <end>. :gray[2 of 2]" in marks
+    assert ":red[:material/cancel:] did not hold: None does. :gray[2 of 2]" in marks
 
 
 def test_a_race_without_a_run_that_has_ended_has_no_page_yet(store: RunStore) -> None:

@@ -20,7 +20,7 @@ from vae_core.commands import Command, Pace, Stop
 from vae_core.comparison import Entrant, obstacles
 from vae_core.glossary import term
 from vae_core.plots import KNOBS, rate_distortion
-from vae_core.races import RACES, Lane, Race, race, summarise
+from vae_core.races import RACES, Lane, Race, comparable, race, summarise
 from vae_core.races.heats import Heat, enter, heat, start
 from vae_core.races.results import missing, results
 from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result, Summary
@@ -124,10 +124,10 @@ def _lanes(begun: Heat, *, hidden: bool) -> None:
     race_figure(first, second, first.state, headline=headline(first.config, second.config), ask=hidden)
     _answered(begun, first, second)
     with st.container(horizontal=True, vertical_alignment="center"):
-        for name in dict.fromkeys((one, other)):
-            st.page_link(page("watch"), label=f"Open {titles[name]}", query_params={"run": name})
+        for side, name in (("left", one), ("right", other)):
+            st.page_link(page("watch"), label=f"Open the {side} run", query_params={"run": name})
             if not hidden and runs[name][1].state not in LIVE:
-                st.page_link(page("collapse"), label="and its verdict", query_params={"run": name})
+                st.page_link(page("collapse"), label=f"Verdict on the {side}", query_params={"run": name})
         if not hidden:
             hand_in_button(f"race-{begun.name}", lambda: Work.of_race(begun, runs[one], runs[other]))
 
@@ -229,7 +229,7 @@ def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
 
 def _mean(one: Summary, name: str) -> str:
     mean, sd = one.mean[name], one.sd[name]
-    digits = (lambda value: f"{value:.1f}") if name == "active_units" else nats
+    digits = nats if name != "active_units" else "{:.0f}".format if sd is None else "{:.1f}".format
     if mean is None:
         return "–"
     return digits(mean) if sd is None else f"{digits(mean)} ± {digits(sd)}"
@@ -240,7 +240,10 @@ def _check(chosen: Race, found: Sequence[Result]) -> None:
     st.subheader("Prediction", anchor=False)
     st.caption(chosen.prediction)
     if absent := {lane.name for lane in chosen.lanes} - {result.lane for result in found}:
-        st.caption(f"It is checked when all lanes have run; {len(absent)} have not.")
+        st.caption(f"It is checked when all lanes have run; {len(absent)} have not. “Add a schedule” runs them.")
         return
-    for finding in chosen.check(found):
+    held_to = comparable(chosen, found)
+    if (seeds := len(held_to) // len(chosen.lanes)) < chosen.seeds:
+        st.caption(f"Checked on {seeds} of {chosen.seeds} seeds so far. “Add a schedule” runs the others.")
+    for finding in chosen.check(held_to) if held_to else []:
         st.markdown(f"{MARK[finding.held]}: {finding.statement} :gray[{finding.measured}]")

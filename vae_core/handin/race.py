@@ -11,7 +11,7 @@ from vae_core.figure import run_figure
 from vae_core.glossary import term
 from vae_core.handin.facts import BOUND, MINUS, Fact, evidence, pixels, settings, split
 from vae_core.handin.parts import day, document, own_words, program, section, table
-from vae_core.races import Race, Result, Summary, race, summarise
+from vae_core.races import Race, Result, Summary, comparable, race, summarise
 from vae_core.races.heats import Heat
 from vae_core.races.results import results
 from vae_core.races.running import MEASURED
@@ -75,8 +75,12 @@ def _prediction(chosen: Race, found: Sequence[Result]) -> str:
     if absent := [lane.name for lane in chosen.lanes if lane.name not in here]:
         names = html.escape(", ".join(absent))
         return f'{told}<p class="note">It is checked when all lanes have run. These have not: {names}.</p>'
-    rows = [("held" if one.held else "did not hold", one.statement, one.measured) for one in chosen.check(found)]
-    return told + table(rows, "findings")
+    if not (held_to := comparable(chosen, found)):
+        return f'{told}<p class="note">It is checked when all lanes have run with the same seeds.</p>'
+    rows = [("held" if one.held else "did not hold", one.statement, one.measured) for one in chosen.check(held_to)]
+    seeds = len(held_to) // len(chosen.lanes)
+    few = f'\n<p class="note">Checked on {seeds} of {chosen.seeds} seeds.</p>' * (seeds < chosen.seeds)
+    return told + table(rows, "findings") + few
 
 
 def _numbers(found: Sequence[Result]) -> str:

@@ -13,6 +13,7 @@ from vae_core.races.running import Lane as Lane
 from vae_core.races.running import Race as Race
 from vae_core.races.running import Result as Result
 from vae_core.races.running import Summary as Summary
+from vae_core.races.running import comparable as comparable
 from vae_core.races.running import measure_members as measure_members
 from vae_core.races.running import run_race as run_race
 from vae_core.races.running import summarise as summarise

@@ -186,6 +186,13 @@ def measure_members(team: Sequence[Lane], members: Members, training: Split, tes
     ]
 
 
+def comparable(race: Race, results: Results) -> list[Result]:
+    """What a race's prediction can be held to: of its own lanes, those of the seeds that all of them have, in order."""
+    own = {lane.name: {r.config.seed: r for r in results if r.lane == lane.name} for lane in race.lanes}
+    seeds = sorted(set.intersection(*(set(found) for found in own.values())))
+    return [found[seed] for found in own.values() for seed in seeds]
+
+
 def by_lane(results: Results) -> dict[str, list[Result]]:
     """The results of each lane, in the order of their seeds."""
     lanes: dict[str, list[Result]] = {}

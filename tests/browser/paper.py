@@ -1,0 +1,51 @@
+"""What tests share of pages to hand in: made in the app, and opened from the disk where no network is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+WIDTH = round((210 - 40) / 25.4 * 96)  # of what is printed on A4 between the margins, in pixels
+
+
+def hand_in(page: Page, words: str, folder: Path) -> Path:
+    """Press Hand in, write, make the page and download it; returns where it is."""
+    page.get_by_role("button", name="Hand in").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("In your own words").fill(words)
+    dialog.get_by_role("button", name="Make the page").click()
+    expect(dialog.get_by_text(words)).to_be_visible()
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name="Download the page").click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    dialog.get_by_role("button", name="Close").click()
+    return path
+
+
+@contextmanager
+def from_disk(chromium: Browser, path: Path) -> Iterator[Page]:
+    """The file in a browser without a network and without scripts; it may ask for nothing, and must fit on A4."""
+    context = chromium.new_context(offline=True, java_script_enabled=False)
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(path.as_uri())
+    yield page
+    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": round((A4 - MARGINS) / 25.4 * 96), "height": 900})
+    wide = page.locator("main > *, tr, pre, svg").evaluate_all(
+        "all => all.map((one) => one.getBoundingClientRect().right)"
+    )
+    assert max(wide) <= round((A4 - MARGINS) / 25.4 * 96) + 1
+    context.close()
+
+
+def sheets(page: Page) -> int:
+    """On how many sheets the page prints."""
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
