@@ -35,19 +35,21 @@ FLAGS = [
 ]
 PATIENCE = 60_000  # milliseconds; on a busy machine a page takes long, and no test is about how long
 expect.set_options(timeout=PATIENCE)
+BUSY = "[data-testid=stSkeleton], [data-testid=stApp][data-test-script-state=running]"
 STILL = """
-() => new Promise((resolve) => {
+(busy) => new Promise((resolve) => {
   const begun = performance.now();
-  let changed = begun;
-  const note = () => { changed = performance.now(); };
+  let [changed, frames] = [begun, 0];
+  const note = () => { [changed, frames] = [performance.now(), 0]; };
   const observer = new MutationObserver(note);
   observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
   const finite = (animation) => Number.isFinite(animation.effect?.getComputedTiming().endTime);
   const moves = () => document.getAnimations().some((one) => one.playState === "running" && finite(one));
   const look = () => {
-    if (moves() || document.querySelector("[data-testid=stSkeleton]")) note();
+    if (moves() || document.querySelector(busy)) note();
     const now = performance.now();
-    if (now - changed < 250 && now - begun < 3000) return void requestAnimationFrame(look);
+    frames += 1;
+    if ((now - changed < 200 || frames < 10) && now - begun < 5000) return void requestAnimationFrame(look);
     observer.disconnect();
     resolve();
   };
@@ -144,8 +146,8 @@ def settled(page: Page) -> None:
 
 
 def still(page: Page) -> None:
-    """Wait until nothing on the page changes or moves for a quarter of a second; 3 s where something always does."""
-    page.evaluate(STILL)
+    """Wait until nothing on the page changes or moves for 0.2 s and ten frames; for 5 s where something always does."""
+    page.evaluate(STILL, BUSY)
 
 
 FIGURE = "[data-testid=live-figure]"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, TimeoutError
+from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
 
-from tests.browser.conftest import FIGURE, Server, await_rows, await_state, settled
+from tests.browser.conftest import FIGURE, Server, await_rows, await_state, settled, still
 from vae_core.commands import Stop
 from vae_core.config import RunConfig
 from vae_core.palette import PALETTES, Theme, translucent
@@ -43,13 +41,12 @@ def theme(request: pytest.FixtureRequest) -> Theme:
 
 
 @pytest.fixture
-def tall(chromium: Browser, theme: Theme) -> Iterator[Page]:
+def tall(profile: BrowserContext, theme: Theme) -> Page:
     """A page in that theme on a screen so tall that nothing is scrolled out of axe's sight."""
-    context = chromium.new_context(viewport={"width": 1360, "height": 3000}, color_scheme=theme)
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    yield page
-    context.close()
+    page = profile.new_page()
+    page.set_viewport_size({"width": 1360, "height": 3000})
+    page.emulate_media(color_scheme=theme)
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +82,14 @@ def open_page(page: Page, server: Server, path: str) -> None:
     settled(page)
     if "/watch" in path and "nope" not in path:
         await_rows(page, 3)
-    page.wait_for_timeout(500)
+    still(page)
 
 
 def unfold(page: Page) -> None:
     """Open all that is folded."""
     for fold in page.locator("[data-testid=stExpander] summary").all():
         fold.click()
-    page.wait_for_timeout(800)
+    still(page)
 
 
 def in_theme(page: Page, theme: Theme) -> bool:
@@ -144,7 +141,7 @@ def test_the_map_has_no_fault(tall: Page, server: Server, finished: str, theme: 
     tall.mouse.down()
     tall.mouse.move(found["x"] + 500, found["y"] + 400, steps=4)
     tall.mouse.up()
-    tall.wait_for_timeout(1000)
+    still(tall)
     assert in_theme(tall, theme)
     assert not faults(tall)
 
@@ -166,7 +163,7 @@ def test_the_stage_has_no_fault(tall: Page, server: Server, finished: str, theme
     tall.set_viewport_size({"width": 1920, "height": 1080})
     tall.goto(f"{server.url}{path}&theme={theme}")
     await_rows(tall, 10)
-    tall.wait_for_timeout(500)
+    still(tall)
     assert in_theme(tall, theme)
     assert not faults(tall)
 
@@ -191,7 +188,7 @@ def test_what_a_button_opens_has_no_fault(
     except TimeoutError:  # the page was drawn again just then, on a busy machine
         tall.get_by_role("button", name=button).first.click()
         tall.locator(shows).last.wait_for()
-    tall.wait_for_timeout(500)
+    still(tall)
     assert not faults(tall)
 
 
@@ -203,12 +200,12 @@ def test_dialog_term_and_choice_have_no_fault(tall: Page, server: Server, finish
     tall.get_by_role("button", name="Menu of finished").click()
     tall.get_by_text("Name and note").last.click()
     tall.get_by_role("dialog").wait_for()
-    tall.wait_for_timeout(500)
+    still(tall)
     assert not faults(tall)
     open_page(tall, server, "/train")
     tall.get_by_role("combobox").first.click()
     tall.get_by_role("listbox").wait_for()
-    tall.wait_for_timeout(500)
+    still(tall)
     assert not faults(tall)
 
 
@@ -242,7 +239,7 @@ def tab_to(page: Page, name: str) -> dict:
 def test_a_run_is_started_held_and_stopped_by_keyboard_alone(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/train")
     settled(page)
-    page.wait_for_timeout(500)
+    still(page)
     assert tab_to(page, "Start training")["drawn"]
     page.keyboard.press("Enter")
     page.wait_for_url("**/watch?run=*")
