@@ -38,11 +38,9 @@ def from_disk(chromium: Browser, path: Path) -> Iterator[Page]:
     yield page
     assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
     page.emulate_media(media="print")
-    page.set_viewport_size({"width": round((A4 - MARGINS) / 25.4 * 96), "height": 900})
-    wide = page.locator("main > *, tr, pre, svg").evaluate_all(
-        "all => all.map((one) => one.getBoundingClientRect().right)"
-    )
-    assert max(wide) <= round((A4 - MARGINS) / 25.4 * 96) + 1
+    page.set_viewport_size({"width": WIDTH, "height": 900})
+    ends = "all => all.map((one) => one.getBoundingClientRect().right)"
+    assert max(page.locator("main > *, tr, pre, figure > svg").evaluate_all(ends)) <= WIDTH + 1
     context.close()
 
 
