@@ -32,8 +32,13 @@ VIEWS = {
     "collapse": "/collapse?run=digits-collapsed",
     "race": "/race?race=headline",
     "compare": "/compare",
+    "evidence": "/evidence",
+    "evidence-gaps": "/evidence?section=gaps&run=digits-annealed&image=2",
+    "gradients": "/gradients",
+    "gradients-estimators": "/gradients?section=estimators",
 }
 READY = '[data-testid="latent-canvas"][data-ready="1"], [data-testid="walk"][data-ready="1"]'
+DRAWN = '.lx-figure[data-ready="1"]:not([data-image=""])'
 
 
 def take(browser: Browser, url: str, theme: str, width: int, names: list[str]) -> None:
@@ -47,6 +52,8 @@ def take(browser: Browser, url: str, theme: str, width: int, names: list[str]) -
             await_rows(page, 50)
         if name.startswith(("map", "walk")):
             page.wait_for_selector(READY, timeout=60_000)
+        if name.startswith(("evidence", "gradients")):
+            page.wait_for_selector(DRAWN, timeout=60_000)
         if name == "map":
             page.locator('[data-testid="latent-surface"]').click(position={"x": 300, "y": 300})
         if name == "race":
