@@ -7,8 +7,8 @@ BIN = .venv/bin
 app: .venv/.app
 	$(BIN)/python -m vae_core serve
 
-test: .venv/.dev  ## two files at a time: many tests wait for servers and browsers
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: .venv/.dev  ## two files at a time, as many tests wait for servers and browsers; the browser's, the longest, first
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/.dev
 	$(BIN)/ruff check .

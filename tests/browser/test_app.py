@@ -9,8 +9,18 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FIGURE, Server, Witness, await_rows, await_state, settled, start_server, stop_server
-from vae_core.commands import Stop
+from tests.browser.conftest import (
+    FIGURE,
+    Server,
+    Witness,
+    await_rows,
+    await_state,
+    settled,
+    start_server,
+    still,
+    stop_server,
+)
+from vae_core.commands import Pause, Stop
 from vae_core.presets import preset
 from vae_core.runs import Run
 
@@ -104,12 +114,12 @@ def test_polling_stops_when_the_run_ends_and_while_the_tab_is_hidden(
     witness.polls.clear()
     page.wait_for_timeout(1500)
     assert not witness.polls
-    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    page.wait_for_timeout(1500)
-    assert witness.polls
+    with page.expect_request("**/rows?*"):
+        page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
     run.post(Stop())
     await_state(page, "stopped")
-    page.wait_for_timeout(2500)
+    while time.monotonic() - witness.polls[-1] < 1.5:  # it looks once more for last rows
+        page.wait_for_timeout(100)
     witness.polls.clear()
     page.wait_for_timeout(2000)
     assert not witness.polls
@@ -134,7 +144,7 @@ def test_markup_in_a_title_stays_text(page: Page, server: Server, witness: Witne
     for path in ("/", "/watch?run=hostile"):
         page.goto(server.url + path)
         settled(page)
-        page.wait_for_timeout(1000)
+        still(page)
     assert not witness.foreign
     assert page.evaluate("window.hit") is None
     expect(page.get_by_text("evil.example").first).to_be_visible()
@@ -156,7 +166,7 @@ def test_no_page_scrolls_sideways(page: Page, server: Server, width: int, path: 
     page.set_viewport_size({"width": width, "height": 768})
     page.goto(server.url + path)
     settled(page)
-    page.wait_for_timeout(500)
+    still(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
@@ -171,8 +181,13 @@ def test_an_example_is_a_link(page: Page, server: Server) -> None:
 
 
 def test_beta_ahead_of_now_is_dragged_in_its_strip(page: Page, server: Server) -> None:
-    run = start_training(page, server)
+    run = server.store.create(preset("digits-annealed").config, "dragged", pace=60.0)
+    until(lambda: len(run.rows()) >= 60, 60.0)
+    run.post(Pause())  # however long the page takes, now stays where it is, and with it the knob
+    page.goto(f"{server.url}/watch?run=dragged")
+    await_state(page, "paused")
     await_rows(page, 60)
+    still(page)
     knob = page.locator(".er-knob").bounding_box()
     assert knob is not None
     middle = (knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2)
@@ -185,6 +200,8 @@ def test_beta_ahead_of_now_is_dragged_in_its_strip(page: Page, server: Server) -
     (start, _), (step, beta) = run.journal()[0]["schedule"]["points"]
     assert start < step
     assert 0.5 < beta < 1
+    page.get_by_role("button", name="Resume", exact=True).click()
+    await_state(page, "running")
     page.get_by_role("button", name="Full speed").click()
     await_state(page, "done")
     last = run.rows("train")[-1]
@@ -197,18 +214,24 @@ def test_nobody_drags_the_beta_of_a_run_that_has_ended(page: Page, server: Serve
     expect(page.locator(".er-knob")).to_be_hidden()
 
 
+def await_shown(page: Page, what: str) -> None:
+    """Wait until the step that the figure shows is as said: "< 1000"."""
+    page.wait_for_function(f"Number(document.querySelector('{FIGURE}').dataset.shown ?? NaN) {what}")
+
+
 def test_home_replays_the_shipped_pair_once_and_rests(page: Page, server: Server, witness: Witness) -> None:
+    page.clock.install()
     page.goto(server.url)
     settled(page)
     figure = page.locator(FIGURE)
     await_rows(page, 150)
     expect(figure.locator(".er-lane")).to_have_count(2)
-    page.wait_for_timeout(1000)
-    early = int(figure.get_attribute("data-shown") or -1)
-    assert early < 1000
-    page.wait_for_function(f"document.querySelector('{FIGURE}').dataset.shown === '1500'", timeout=30_000)
+    await_shown(page, "< 1000")
+    page.clock.fast_forward(30_000)
+    await_shown(page, "=== 1500")
     expect(figure).to_contain_text("0 of 10")
-    page.wait_for_timeout(1500)
+    page.clock.fast_forward(30_000)
+    still(page)
     assert figure.get_attribute("data-shown") == "1500"
     assert not witness.complaints
 
@@ -219,23 +242,20 @@ def test_a_recorded_run_is_replayed_on_watch_with_scrubber_and_space(page: Page,
     figure, scrubber = page.locator(FIGURE), page.get_by_role("slider", name="Step shown")
     scrubber.focus()
     page.keyboard.press("Home")
-    page.wait_for_timeout(200)
-    assert figure.get_attribute("data-shown") == "0"
+    await_shown(page, "=== 0")
     for _ in range(3):
         page.keyboard.press("ArrowRight")
-    page.wait_for_timeout(200)
-    assert figure.get_attribute("data-shown") == "3"
+    await_shown(page, "=== 3")
     page.keyboard.press(" ")
-    page.wait_for_timeout(1500)
-    playing = int(figure.get_attribute("data-shown") or -1)
-    assert playing > 3
+    await_shown(page, "> 3")
     page.keyboard.press(" ")
-    page.wait_for_timeout(300)
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    still(page)
     held = figure.get_attribute("data-shown")
+    assert held != "1500"
     page.wait_for_timeout(700)
     assert figure.get_attribute("data-shown") == held
     caption = figure.locator(".er-caption").text_content()
     page.keyboard.press("End")
-    page.wait_for_timeout(300)
-    assert figure.get_attribute("data-shown") == "1500"
+    await_shown(page, "=== 1500")
     assert figure.locator(".er-caption").text_content() != caption
