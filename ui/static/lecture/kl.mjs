@@ -80,14 +80,15 @@ class Kl extends Section {
     plot.line(places.map((z) => [z, cut(z, 0, 1)]), "lx-faint lx-dotted");
     plot.band(places.map((z) => [z, 0, cut(z, mu, sigma)]), "");
     plot.line(places.map((z) => [z, cut(z, mu, sigma)]), "");
-    plot.text(-1.35, cut(-1.35, 0, 1), "prior p", "lx-quiet lx-end", [-6, -6]);
+    const side = mu < 0 ? 1 : -1; // where q is not
+    plot.text(side * 1.35, cut(1.35, 0, 1), "prior p", `lx-quiet ${side < 0 ? "lx-end" : ""}`, [6 * side, -6]);
     this.handles = [
       { at: [x(mu), y(cut(mu, mu, sigma))], move: ([a]) => this.take("mu", x.back(a)) },
       { at: [x(mu + sigma), y(cut(mu + sigma, mu, sigma))], move: ([a]) => this.take("sigma", Math.abs(x.back(a) - mu)) },
     ];
     this.handles.forEach(({ at: [a, b] }, index) => {
       shape(plot.group, "circle", "lx-handle", { cx: a, cy: b, r: 7 });
-      write(shape(plot.group, "text", "lx-label lx-strong"), a + 13, b, index ? "σ" : "q: μ");
+      write(shape(plot.group, "text", `lx-label lx-strong ${index ? "" : "lx-end"}`), index ? a + 13 : a - 13, b, index ? "σ" : "q: μ");
     });
   }
 

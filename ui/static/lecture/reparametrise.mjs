@@ -123,8 +123,8 @@ class Reparametrise extends Section {
     set(shape(group, "path", "lx-line lx-thin lx-dashed"), { d: `M${x(this.mu)},${below}V${y(peak)}` });
     this.handles.forEach(({ at: [a, b], words }, index) => {
       shape(group, "circle", "lx-handle", { cx: a, cy: b, r: 7 });
-      const text = shape(group, "text", "lx-label lx-strong");
-      set(text, { x: a + 13, y: index ? b + 5 : b + 1 });
+      const text = shape(group, "text", `lx-label lx-strong ${index ? "" : "lx-end"}`);
+      set(text, index ? { x: a + 13, y: b + 5 } : { x: a - 13, y: b + 1 });
       text.textContent = words;
     });
   }
@@ -165,7 +165,7 @@ class Reparametrise extends Section {
       (this.estimate(mu + STEP) - this.estimate(mu - STEP)) / (2 * STEP),
       (this.estimate(mu, sigma + STEP) - this.estimate(mu, sigma - STEP)) / (2 * STEP),
     ];
-    this.said.textContent = `Slope of the mean of z², by the path: ${signedTwo(slopes[0])} in μ and ${signedTwo(slopes[1])} in σ. Exact: ${signedTwo(2 * mu)} and ${signedTwo(2 * sigma)}.`;
+    this.said.textContent = `Slope of the mean z² by the path: ${signedTwo(slopes[0])} in μ, ${signedTwo(slopes[1])} in σ. Exact: ${signedTwo(2 * mu)} and ${signedTwo(2 * sigma)}.`;
     Object.assign(this.root.dataset, { mu: mu.toFixed(3), sigma: sigma.toFixed(3), slope: slopes[0], seed: this.seed });
     const off = Math.max(...slopes.map((slope, index) => Math.abs(slope - quotients[index])));
     this.badge.write({ one: off, other: 0, within: WITHIN, words: (difference) => `slopes by the path and by difference quotients differ by ${difference}.` });
