@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vae_core.spec import InputError
 from vae_core.vae import VAE
@@ -49,19 +50,26 @@ def decoder_gradient(
     parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         raise InputError("the networks of this model give no gradient", fix="train one here")
-    with torch.no_grad():
-        q = vae.encode(x)
-    size = sum(parameter.numel() for parameter in parameters)
     groups = [Groups(count) for count in SAMPLES]
-    for _ in range(draws):
-        value = vae.likelihood.log_prob(vae.decode(q.sample(generator)), x).mean()
-        found = torch.autograd.grad(value, parameters, materialize_grads=True)
-        row = torch.cat([gradient.flatten() for gradient in found])
+    for row in _rows(vae, x, parameters, draws, generator):
         for group in groups:
             group.take(row)
     variance = tuple(group.variance() for group in groups)
-    total = float(groups[0].total.square().sum()) / draws**2 - variance[0] / draws
-    return DecoderGradient(len(x), draws, size, max(0.0, total) ** 0.5, SAMPLES, variance)
+    squared = float(groups[0].total.square().sum()) / draws**2 - variance[0] / draws
+    size = sum(parameter.numel() for parameter in parameters)
+    return DecoderGradient(len(x), draws, size, max(0.0, squared) ** 0.5, SAMPLES, variance)
+
+
+def _rows(
+    vae: VAE, x: Tensor, parameters: list[nn.Parameter], draws: int, generator: torch.Generator | None
+) -> Iterator[Float[Tensor, "p"]]:
+    """The gradient of the batch's mean from one code of each image, in one row; as often as asked."""
+    with torch.no_grad():
+        q = vae.encode(x)
+    for _ in range(draws):
+        value = vae.likelihood.log_prob(vae.decode(q.sample(generator)), x).mean()
+        found = torch.autograd.grad(value, parameters, materialize_grads=True)
+        yield torch.cat([gradient.flatten() for gradient in found])
 
 
 class Groups:

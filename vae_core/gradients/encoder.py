@@ -85,7 +85,21 @@ def encoder_gradient(
     pulls = _pulls(vae, x, q, codes - codes % max(SAMPLES), generator)
     price = torch.cat([q.mean, 0.5 * torch.expm1(q.logvar)], -1) / len(x)
     gradient = encoder.backward(pulls["pathwise", 1].mean(0) - price)
-    views = encoder.along(torch.randn(directions, len(gradient), generator=generator, dtype=x.dtype).to(x.device))
+    return _seen(encoder, pulls, price, gradient, directions, generator)
+
+
+def _seen(
+    encoder: _Encoder,
+    pulls: dict[Asked, Tensor],
+    price: Tensor,
+    gradient: Tensor,
+    directions: int,
+    generator: torch.Generator | None,
+) -> EncoderGradient:
+    """The estimates seen from random directions, and along the gradient."""
+    views = encoder.along(
+        torch.randn(directions, len(gradient), generator=generator, dtype=price.dtype).to(price.device)
+    )
     seen = {asked: (pull.flatten(1) @ views.T).double() for asked, pull in pulls.items()}
     uphill = encoder.along(gradient.unsqueeze(0))[0] / gradient.square().sum().clamp_min(SMALLEST)
     along = {asked: (pull - price).flatten(1) @ uphill for asked, pull in pulls.items()}
@@ -93,7 +107,7 @@ def encoder_gradient(
     chance = _variance(seen["pathwise", 1]) / len(seen["pathwise", 1])
     norm = math.sqrt(max(0.0, float(gradient.double().square().sum()) - chance))
     rows = tuple(_measured(asked, norm, seen, along[asked]) for asked in seen)
-    return EncoderGradient(len(x), len(pulls["pathwise", 1]), directions, len(gradient), norm, rows)
+    return EncoderGradient(len(price), len(pulls["pathwise", 1]), directions, len(gradient), norm, rows)
 
 
 def _measured(asked: Asked, norm: float, seen: dict[Asked, Tensor], along: Tensor) -> Measured:
