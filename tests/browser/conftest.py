@@ -34,6 +34,7 @@ FLAGS = [
     "--disable-sync",
 ]
 PATIENCE = 60_000  # milliseconds; on a busy machine a page takes long, and no test is about how long
+EXPORT = 180_000  # where a decoder may first have to be exported, by a process that loads torch for it
 expect.set_options(timeout=PATIENCE)
 BUSY = "[data-testid=stSkeleton], [data-testid=stApp][data-test-script-state=running]"
 STILL = """

@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, TimeoutError
 
-from tests.browser.conftest import FIGURE, Server, await_rows, await_state, settled, still
+from tests.browser.conftest import EXPORT, FIGURE, Server, await_rows, await_state, settled, still
 from vae_core.commands import Stop
 from vae_core.config import RunConfig
 from vae_core.palette import PALETTES, Theme, translucent
@@ -131,7 +131,7 @@ def test_a_living_run_has_no_fault(tall: Page, server: Server, theme: Theme) -> 
 @pytest.mark.parametrize("path", ["/latent?run=digits-z2", "/latent?run=finished"])
 def test_the_map_has_no_fault(tall: Page, server: Server, finished: str, theme: Theme, path: str) -> None:
     open_page(tall, server, path)
-    tall.wait_for_selector('[data-testid="latent-canvas"][data-ready="1"]', timeout=60_000)
+    tall.wait_for_selector('[data-testid="latent-canvas"][data-ready="1"]', timeout=EXPORT)
     for fold in tall.locator(".lc-fold summary").all():
         fold.click()
     tall.get_by_role("button", name="Box", exact=True).click()
@@ -153,7 +153,7 @@ def test_the_walk_has_no_fault(tall: Page, server: Server, theme: Theme) -> None
         tall.locator(f"#wk-tab-{view}").click()
         for fold in tall.locator(f"#wk-panel-{view} summary:visible").all():
             fold.click()
-        tall.wait_for_selector(f'[data-testid="walk"][data-view="{view}"][data-ready="1"]', timeout=60_000)
+        tall.wait_for_selector(f'[data-testid="walk"][data-view="{view}"][data-ready="1"]', timeout=EXPORT)
         assert not faults(tall)
     assert in_theme(tall, theme)
 

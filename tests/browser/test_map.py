@@ -12,7 +12,7 @@ import pytest
 import torch
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, Witness, settled
+from tests.browser.conftest import EXPORT, PATIENCE, Server, Witness, settled, still
 from tests.browser.drawing import draw_a_stroke
 from vae_core.latents import aligned, cloud, inside, pca
 from vae_core.latents.projections import Projection
@@ -41,6 +41,7 @@ SHIPPED = sorted(path.name for path in ASSETS.iterdir())
 def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
     """A blank page of the bare server."""
     page = chromium.new_page(viewport={"width": 1200, "height": 800})
+    page.set_default_timeout(PATIENCE)
     witness.watch(page)
     page.goto(f"{bare}/blank")
     yield page
@@ -50,8 +51,8 @@ def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
 def mount(page: Page, run: str, **query: str) -> None:
     """Put the canvas of a run on the page and wait for it."""
     page.evaluate(MOUNT, [f"/api/runs/{run}", query])
-    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=60_000)
-    page.wait_for_timeout(200)
+    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=EXPORT)
+    still(page)
 
 
 def box(page: Page) -> dict[str, float]:
@@ -97,7 +98,7 @@ def test_the_pointer_decodes_what_is_under_it(sheet: Page) -> None:
     before = int(decoded(sheet)["decodes"])
     for step in range(20):
         sheet.mouse.move(around["x"] + 200 + 8 * step, around["y"] + 150 + 5 * step)
-    sheet.wait_for_timeout(400)
+    still(sheet)
     told = decoded(sheet)
     assert int(told["decodes"]) > before + 3
     x, y = tell(sheet, f"view.value([{200 + 8 * 19}, {150 + 5 * 19}])")
@@ -120,10 +121,10 @@ def test_on_pca_the_pointer_moves_in_the_plane_and_the_rest_of_z_stays(sheet: Pa
     map_ = pca(seen)
     around = box(sheet)
     sheet.mouse.move(around["x"] + 120, around["y"] + 90)
-    sheet.wait_for_timeout(200)
+    still(sheet)
     first = np.array(json.loads(decoded(sheet)["z"]))
     sheet.mouse.move(around["x"] + 420, around["y"] + 290)
-    sheet.wait_for_timeout(200)
+    still(sheet)
     second = np.array(json.loads(decoded(sheet)["z"]))
     assert map_.components is not None
     across = np.eye(seen.latent) - map_.components.T @ map_.components
@@ -144,7 +145,7 @@ def test_the_lasso_selects_exactly_what_is_inside(sheet: Page, mode: str) -> Non
     for x, y in corners[1:]:
         sheet.mouse.move(around["x"] + x, around["y"] + y)
     sheet.mouse.up()
-    sheet.wait_for_timeout(300)
+    still(sheet)
     polygon, points = (
         np.array(tell(sheet, "marks.fence")),
         np.array(tell(sheet, "cloud.points.length && [...window.mounted.canvas.cloud.points]")),
@@ -177,14 +178,14 @@ def test_sliders_and_keyboard_move_z(sheet: Page) -> None:
     first = tell(sheet, "cloud.head.order[0]")
     sheet.locator(".lc-slider input").first.focus()
     sheet.keyboard.press("End")
-    sheet.wait_for_timeout(300)
+    still(sheet)
     assert json.loads(decoded(sheet)["z"])[first] >= 3.5
     assert sheet.locator(".lc-dead").count() == 5  # five of ten are in use
     sheet.locator(SURFACE).focus()
     before = json.loads(decoded(sheet)["z"])
     for _ in range(5):
         sheet.keyboard.press("ArrowRight")
-    sheet.wait_for_timeout(300)
+    still(sheet)
     assert json.loads(decoded(sheet)["z"]) != before
     scale = tell(sheet, "view.scale")
     sheet.keyboard.press("+")
@@ -198,7 +199,7 @@ def test_a_press_on_a_point_takes_its_own_code(sheet: Page) -> None:
     around = box(sheet)
     x, y = tell(sheet, "view.pixel(window.mounted.canvas.cloud.point(7))")
     sheet.mouse.click(around["x"] + x, around["y"] + y)
-    sheet.wait_for_timeout(300)
+    still(sheet)
     found = json.loads(decoded(sheet)["z"])
     mean = cloud(Run(ASSETS / "digits-annealed")).mean
     assert np.abs(mean - np.array(found)).max(1).min() < 1e-5
@@ -270,7 +271,7 @@ def test_a_drawing_is_encoded_and_the_map_goes_there(sheet: Page) -> None:
     mount(sheet, "digits-z2")
     draw_a_stroke(sheet)
     sheet.wait_for_function("window.mounted.canvas.point.guest !== null")
-    sheet.wait_for_timeout(300)
+    still(sheet)
     guest = tell(sheet, "point.guest")
     assert json.loads(decoded(sheet)["z"]) == pytest.approx(guest["mean"], abs=1e-5)
     assert all(sigma > 0 for sigma in guest["sigma"])
@@ -281,7 +282,7 @@ def test_a_column_of_a_file_colours_the_points(sheet: Page, tmp_path: Any) -> No
     path = tmp_path / "mine.csv"
     path.write_text("name,weight\n" + "".join(f"a,{index}\n" for index in range(297)))
     sheet.get_by_label("A column of numbers").set_input_files(path)
-    sheet.wait_for_timeout(300)
+    sheet.wait_for_function("window.mounted.canvas.marks.extra !== null")
     assert tell(sheet, "marks.extra.name") == "weight"
     expect(sheet.locator(".lc-legend")).to_contain_text("294")
     path.write_text("1\n2\n")
@@ -303,7 +304,8 @@ def test_without_webgl_and_without_wasm_it_still_works(chromium: Browser, bare: 
     assert page.locator(CANVAS).get_attribute("data-renderer") == "2d"
     around = box(page)
     page.mouse.move(around["x"] + 250, around["y"] + 200)
-    page.wait_for_timeout(800)
+    page.wait_for_function(f"Number(document.querySelector('{DECODED}').dataset.decodes) > 0")
+    still(page)
     told = decoded(page)
     assert int(told["decodes"]) > 0
     expect(page.locator(".lc-words").first).to_contain_text("on the server")
@@ -331,7 +333,7 @@ def test_a_network_that_cannot_be_exported_decodes_on_the_server_and_it_is_said_
 def test_the_page_of_the_map(page: Page, server: Server, witness: Witness) -> None:
     page.goto(f"{server.url}/latent?run=digits-z2")
     settled(page)
-    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=60_000)
+    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=EXPORT)
     found = page.locator(CANVAS).bounding_box()
     assert found is not None
     assert found["y"] + found["height"] <= 768
@@ -345,7 +347,7 @@ def test_the_page_of_the_map(page: Page, server: Server, witness: Witness) -> No
 def test_by_keyboard_from_a_point_of_the_map_to_a_walk_from_it(page: Page, server: Server, witness: Witness) -> None:
     page.goto(f"{server.url}/latent?run=digits-annealed")
     settled(page)
-    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=60_000)
+    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=EXPORT)
     surface = page.locator(SURFACE)
     surface.focus()
     while page.get_by_role("link", name="Walk from here").count() == 0:  # until the arrows come upon a point
@@ -358,7 +360,7 @@ def test_by_keyboard_from_a_point_of_the_map_to_a_walk_from_it(page: Page, serve
     page.keyboard.press("Enter")
     page.wait_for_url("**/walk?run=digits-annealed&from=*")
     walk = page.locator('[data-testid="walk"][data-ready="1"]')
-    walk.wait_for(timeout=60_000)
+    walk.wait_for(timeout=EXPORT)
     start = int(page.url.split("from=")[1].split("&")[0])
     assert cloud(Run(ASSETS / "digits-annealed")).mean[start] == pytest.approx(held, abs=1e-5)
     expect(walk.locator('[data-slot="A"]')).to_have_attribute("aria-label", re.compile(f"From A: image {start}, "))
@@ -368,7 +370,7 @@ def test_by_keyboard_from_a_point_of_the_map_to_a_walk_from_it(page: Page, serve
 def test_the_aggregate_posterior_is_drawn_as_it_is(sheet: Page) -> None:
     mount(sheet, "digits-annealed")
     sheet.get_by_text("Prior and posterior").click()
-    sheet.wait_for_timeout(800)
+    still(sheet)
     assert sheet.locator(".lc-density").count() == 10
     drawn = sheet.evaluate("""async () => {
         const { aggregate } = await import(new URL("/files/latent/prior.mjs", location.origin));
