@@ -81,7 +81,7 @@ def test_where_no_code_pays_nothing_needs_a_cure(monkeypatch: pytest.MonkeyPatch
     )
     assert "Nothing needs a cure." in text(app)
     assert "Start again with σ = 0.26 and β rising over 1,000 steps" in labels(app)
-    assert links(app)[RACE][0] == "race"
+    assert links(app)["Race where no schedule helps"] == ("race", "kind=no-help")
 
 
 def test_a_healthy_run_has_nothing_to_cure() -> None:

@@ -12,8 +12,10 @@ import pytest
 from tests.page_helpers import button, html, labels, links, open_page, said
 from tests.race_helpers import HEADLINE, RECORDED, recorded_race
 from tests.test_handin import Page, value
+from ui.race import DOWNLOADS
 from vae_core.cures import changed
 from vae_core.handin import hand_in_race
+from vae_core.presets import preset
 from vae_core.python_export import python_text
 from vae_core.races import RACES, Finding, Lane
 from vae_core.races.heats import Heat, enter, start
@@ -44,6 +46,25 @@ def test_a_race_begins_with_its_prediction_and_two_lanes(store: RunStore) -> Non
     assert sorted(run.name for run in store.own()) == ["headline-constant-1-s0", "headline-warm-up-750-s0"]
     assert app.query_params["race"] == "headline"
     assert {run.status().pace for run in store.own()} == {25.0}
+
+
+def test_the_address_can_choose_the_race(store: RunStore) -> None:
+    app = open_page("race", kind="linear")
+    assert app.radio(key="race-kind").value == "linear"
+    assert RACES["linear"].prediction[:40] in html(app)
+    app.radio(key="race-kind").set_value("headline").run()
+    assert app.query_params["kind"] == "headline"
+    assert open_page("race", kind="none").radio(key="race-kind").value == "headline"
+
+
+def test_a_race_whose_data_are_not_there_leads_to_their_download(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vae_core.datasets.Mnist.ready", lambda self: False)
+    app = open_page("race", kind="mnist")
+    assert "Start the race" not in labels(app)
+    assert links(app)["Download MNIST on the Train page"] == ("train", f"preset={DOWNLOADS}")
+    assert isinstance(preset(DOWNLOADS).config.dataset, type(RACES["mnist"].lanes[0].config.dataset))
 
 
 def test_who_is_asked_first_is_not_told_the_prediction(store: RunStore) -> None:

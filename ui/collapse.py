@@ -46,6 +46,8 @@ STYLE = """<style>
   font-family: "Source Serif", serif; font-size: 24px; line-height: 32px; max-width: 44em; margin: 0 0 8px;
 }
 .st-key-verdict span { font-weight: 600; }
+[class*="st-key-cure-"] button { height: auto; }
+[class*="st-key-cure-"] button * { white-space: normal; overflow: visible; text-align: left; }
 </style>"""
 
 

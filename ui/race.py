@@ -28,6 +28,7 @@ from vae_core.runs import LIVE, Run
 from vae_core.schedules import Warmup
 
 LESSON = 25.0
+DOWNLOADS = "mnist-annealed"  # the preset whose page offers MNIST
 OPENING = {"headline": ("constant 1", "warm-up 750")}  # the lanes that are run first; else the first two
 ANSWERS = ("the left one", "the right one", "both", "neither")
 CAME = ((True, False), (False, True), (True, True), (False, False))  # of each answer, whose code is in use
@@ -48,11 +49,14 @@ def race_page() -> None:
 
 
 def _choose() -> None:
-    """Which race; what is predicted; a button."""
+    """Which race, at first that of `?kind=`; what is predicted; a button."""
+    kind = st.query_params.get("kind")
     name = st.radio(
-        "Race", list(RACES), format_func=lambda one: RACES[one].title, horizontal=True, key="race-kind",
-        label_visibility="collapsed",
+        "Race", list(RACES), list(RACES).index(kind) if kind in RACES else 0, key="race-kind", horizontal=True,
+        format_func=lambda one: RACES[one].title, label_visibility="collapsed",
     )  # fmt: skip
+    if kind and kind != name:
+        st.query_params["kind"] = name
     chosen = race(name)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.caption("Prediction", width="content")
@@ -61,7 +65,9 @@ def _choose() -> None:
     lead(later if asked_first() else html.escape(chosen.prediction))
     lanes = _opening(chosen)
     if not chosen.lanes[0].config.dataset.ready():
-        st.info(f"{chosen.lanes[0].config.dataset.title} is not on this computer yet: download it on the Train page.")
+        title = chosen.lanes[0].config.dataset.title
+        st.caption(f"{title} is not on this computer yet, so this race cannot start.")
+        st.page_link(page("train"), label=f"Download {title} on the Train page", query_params={"preset": DOWNLOADS})
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Start the race", type="primary", key="race-start"):
@@ -82,6 +88,7 @@ def _start(chosen: Race, lanes: Sequence[Lane]) -> None:
         begun = start(store(), chosen.name, lanes, pace=LESSON)
         ensure_engine(store())
         st.query_params["race"] = begun.name
+        st.query_params.pop("kind", None)
         st.rerun()
 
 

@@ -34,10 +34,12 @@ def after_watch(run: Run) -> None:
 
 
 def after_collapse(run: Run, said: Verdict | None) -> None:
-    """Where the code is in use, to the code; where there is none, to a race; without a verdict, to what is known."""
+    """Where the code is in use, to the code; where there is none, to a race of its kind; else to what is known."""
     if said is None or (said.kind == "too-early" and run.state in LIVE):
         next_step("Watch it learn", "watch", run=run.name)
-    elif said.kind in ("stuck", "dead", "optimal") or (said.kind == "too-early" and said.cure is not None):
+    elif said.kind == "optimal":
+        next_step("Race where no schedule helps", "race", kind="no-help")
+    elif said.kind in ("stuck", "dead") or (said.kind == "too-early" and said.cure is not None):
         next_step("Race it against a slower β", "race")
     else:
         next_step(TOUCH, "latent", run=run.name)

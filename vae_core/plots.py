@@ -120,12 +120,17 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
     pad = max(0.5, 0.12 * (high - low))
     low, high = low - pad, high + pad
     figure = go.Figure(layout={"template": template(theme), "height": HEIGHT})
+    pixels = (HEIGHT - 46) / (high - low)
+    wanted = [pixels * (distortion - low) for distortion in distortions[: len(places)]]
+    heights = _apart(wanted)
+    names = [height for height, rate in zip(heights, rates, strict=False) if rate < right / 3]
     for total in _levels(low, high + right):
         figure.add_scatter(
             x=[0, right], y=[total, total - right], mode="lines", hoverinfo="skip",
             line={"color": colours.muted, "width": 1, "dash": "dot"},
         )  # fmt: skip
-        if low < total < high - 0.06 * (high - low):
+        free = all(abs(pixels * (total - low) + LABEL / 2 - name) >= LABEL for name in names)
+        if free and low < total < high - 0.06 * (high - low):
             figure.add_annotation(
                 x=0, y=total, text=f"ELBO {nats(-total)}", showarrow=False, xanchor="left", yanchor="bottom",
                 font={"size": 11}, xshift=10,
@@ -136,9 +141,7 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
         customdata=[f"KL {nats(kl)}<br>distortion {nats(d)}<br>ELBO {nats(-kl - d)}" for kl, d in places.values()],
         hovertemplate="%{text}<br>%{customdata}<extra></extra>",
     )  # fmt: skip
-    inner = HEIGHT - 46
-    wanted = [inner * (distortion - low) / (high - low) for distortion in distortions[: len(places)]]
-    for (name, (rate, distortion)), at, free in zip(places.items(), wanted, _apart(wanted), strict=True):
+    for (name, (rate, distortion)), at, free in zip(places.items(), wanted, heights, strict=True):
         left = rate > right / 2
         figure.add_annotation(
             x=rate, y=distortion, yshift=free - at, xshift=-8 if left else 8, text=_plain(name), showarrow=False,
