@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Server, Witness, settled
+from tests.browser.conftest import EXPORT, Server, Witness, settled, still
 from tests.opening_helpers import Own
 
 pytestmark = pytest.mark.browser
@@ -46,14 +46,14 @@ def test_from_the_form_to_the_map_and_the_walk(page: Page, server: Server, witne
     settled(page)
     dialog.get_by_role("button", name="Open the model").click()
 
-    page.wait_for_url("**/latent?run=my-own**", timeout=60_000)
-    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=60_000)
+    page.wait_for_url("**/latent?run=my-own**", timeout=EXPORT)
+    page.wait_for_selector(f'{CANVAS}[data-ready="1"]', timeout=EXPORT)
     expect(page.get_by_text("in this browser")).to_be_visible()
     around = page.locator('[data-testid="latent-surface"]').bounding_box()
     assert around is not None
     page.mouse.move(around["x"] + 200, around["y"] + 150)
     page.mouse.move(around["x"] + 260, around["y"] + 190)
-    page.wait_for_timeout(400)
+    still(page)
     z, painted = page.evaluate(PAINTED)
     wanted = own.decode(np.array([json.loads(z)]))[0].transpose(1, 2, 0)  # colours are as they are in both themes
     assert np.abs(np.array(painted) - 255 * wanted.flatten()).max() <= 1.01
@@ -61,7 +61,7 @@ def test_from_the_form_to_the_map_and_the_walk(page: Page, server: Server, witne
     expect(page.get_by_text("The decoder is read as nhwc in 0:1")).to_be_visible()
 
     page.goto(f"{server.url}/walk?run=my-own&from=3&to=100")
-    page.wait_for_selector(f'{WALK}[data-ready="1"]', timeout=60_000)
+    page.wait_for_selector(f'{WALK}[data-ready="1"]', timeout=EXPORT)
     page.get_by_role("tab", name="One dimension at a time").click()
     expect(page.locator(".wk-dimensions")).to_have_attribute("data-rows", "5")
     assert not witness.complaints

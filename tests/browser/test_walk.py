@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, Witness, settled
+from tests.browser.conftest import EXPORT, PATIENCE, Server, Witness, settled, still
 from tests.browser.drawing import draw_a_stroke
 from tests.opening_helpers import Own
 from vae_core.latents import (
@@ -61,6 +61,7 @@ PATH = "window.mounted.walk.here.view.paths.find(({{ kind }}) => kind === '{}')"
 def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
     """A blank page of the bare server."""
     page = chromium.new_page(viewport={"width": 1200, "height": 800})
+    page.set_default_timeout(PATIENCE)
     witness.watch(page)
     page.goto(f"{bare}/blank")
     yield page
@@ -85,8 +86,8 @@ def opened(bare: str, tmp_path: Path) -> Iterator[Any]:
 
 def ready(page: Page) -> None:
     """Wait until everything that was asked for is shown."""
-    page.wait_for_selector(f'{WALK}[data-ready="1"]', timeout=60_000)
-    page.wait_for_timeout(150)
+    page.wait_for_selector(f'{WALK}[data-ready="1"]', timeout=EXPORT)
+    still(page)
 
 
 def mount(page: Page, run: str, **query: str) -> None:
@@ -234,7 +235,7 @@ def test_dragging_decodes_without_asking_the_server(sheet: Page) -> None:
         sheet.mouse.move(box["x"] + box["width"] * (0.5 + step / 75), middle)
         sheet.wait_for_timeout(17)
     sheet.mouse.up()
-    sheet.wait_for_timeout(300)
+    still(sheet)
     assert not asked
     assert int(sheet.locator(WALK).get_attribute("data-decodes") or 0) > before + 15
     share = float(sheet.locator(WALK).get_attribute("data-share") or 0)
@@ -282,7 +283,7 @@ def test_ends_are_chosen_from_the_gallery_and_told(sheet: Page) -> None:
         ready(sheet)
     assert [tell(sheet, f"ends.{slot}.index") for slot in "AB"] == [again[4], again[17]]
     sheet.get_by_role("button", name="Spherical").click()
-    sheet.wait_for_timeout(400)
+    sheet.wait_for_function("window.told.at(-1)?.kind === 'spherical'")
     told = sheet.evaluate("window.told.at(-1)")
     assert (told["from"], told["to"], told["kind"]) == (again[4], again[17], "spherical")
     mount(sheet, "digits-z2", **{"from": str(told["from"]), "to": str(told["to"]), "kind": "spherical", "at": "0.25"})
@@ -339,7 +340,7 @@ def test_an_attribute_is_added(sheet: Page) -> None:
         vector = attribute(seen, 1, minus)
         assert tell(sheet, "here.view.vector") == pytest.approx(vector, abs=1e-5)
         sheet.locator(".wk-attribute .wk-slider").fill("1.5")
-        sheet.wait_for_timeout(200)
+        still(sheet)
         painted = np.array(sheet.evaluate(PAINTED, '[data-testid="attribute-picture"]'))
         wanted = 255 * (1 - pictures(run, (seen.mean[7] + 1.5 * vector)[None]))
         assert np.abs(painted - wanted).max() < 1.01
