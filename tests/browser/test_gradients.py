@@ -244,10 +244,10 @@ def test_a_run_s_gradients_are_measured_by_the_server(sheet: Page) -> None:
     changed(view, "ratio", ratio)
     expect(view.locator(".lx-said")).to_contain_text("10 codes")
     view.get_by_role("button", name="signal to noise").click()
-    expect(view.locator("svg.lx-drawing")).to_contain_text("‖gradient‖ / standard deviation")
+    expect(view.locator("svg.lx-drawing")).to_contain_text("|gradient| / standard deviation")
 
     view = mount(sheet, "decoder", "digits-annealed", seed="2")
-    expect(view.locator(GOOD)).to_contain_text("of the law 1/√S")
+    expect(view.locator(GOOD)).to_contain_text("of one over the root of S")
     assert number(view, "one") / number(view, "many") == pytest.approx(math.sqrt(50), rel=0.4)
 
     sheet.evaluate(MOUNT, ["encoder", {}, "/api/runs/nothing-like-it"])

@@ -92,11 +92,11 @@ class Decoder extends Section {
     const steps = [1, 2, 5].flatMap((digit) => [-4, -3, -2, -1, 0, 1, 2].map((power) => digit * 10 ** power)).sort((a, b) => a - b);
     y.ticks = () => steps.filter((value) => value >= y.domain[0] && value <= y.domain[1]).slice(0, 6);
     const plot = panel(this.picture.svg, { left, top, width: width - 60, height }, x, y);
-    plot.across({ words: short, name: "typical error / ‖gradient‖" });
+    plot.across({ words: short, name: "typical error / |gradient|" });
     plot.along({ name: "codes S of each image" });
     plot.line(samples.map((s) => [s, errors[0] / Math.sqrt(s)]), "lx-thin lx-faint lx-dashed");
     samples.forEach((s, index) => plot.circle(s, errors[index], 4.5, "lx-bar"));
-    plot.text(samples.at(-1), errors[0] / Math.sqrt(samples.at(-1)), "as 1/√S", "lx-quiet", [10, 0]);
+    plot.text(samples.at(-1), errors[0] / Math.sqrt(samples.at(-1)), "1 / root of S", "lx-quiet", [10, 0]);
   }
 
   report() {
@@ -106,8 +106,8 @@ class Decoder extends Section {
     const law = samples.map((s, index) => Math.abs((errors[index] * Math.sqrt(s)) / errors[0] - 1));
     const most = Math.max(...law);
     Object.assign(this.root.dataset, { one: errors[0], many: errors.at(-1), law: most });
-    this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `the measured errors (dots) are within ${(100 * most).toFixed(0)} % of the law 1/√S.` });
-    this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.draws)} codes of each in all, ${count(found.parameters)} parameters. ‖gradient‖ ${short(found.norm)} nats per image.`;
+    this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `the measured errors (dots) are within ${(100 * most).toFixed(0)} % of one over the root of S.` });
+    this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.draws)} codes of each, ${count(found.parameters)} parameters. Norm of the gradient: ${short(found.norm)} nats per image.`;
   }
 }
 

@@ -86,7 +86,7 @@ class Encoder extends Section {
       }),
     }));
     const box = narrow ? { left: 50, top: HEIGHT + 24, width: width - 50 } : { left: 0.52 * width + 66, top: 24, width: 0.48 * width - 66 };
-    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: this.shown === "variance" ? "variance, all parameters" : "‖gradient‖ / standard deviation", chosen: this.samples, samples: SAMPLES });
+    drawNoise(this.picture.svg, { ...box, height: HEIGHT - 24, lines, name: this.shown === "variance" ? "variance, all parameters" : "|gradient| / standard deviation", chosen: this.samples, samples: SAMPLES });
     this.report();
   }
 
@@ -130,7 +130,7 @@ class Encoder extends Section {
     const most = Math.max(...ESTIMATORS.map((estimator) => this.offset(estimator)));
     Object.assign(this.root.dataset, { ratio: times, downhill: score.downhill, offset: most });
     this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `every mean leads as far along the gradient as the path's, within ${most.toFixed(1)} standard errors.` });
-    this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.codes)} codes of each, ${count(found.parameters)} parameters. ‖gradient‖ ${short(found.norm)} nats per image.`;
+    this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.codes)} codes of each, ${count(found.parameters)} parameters. Norm of the gradient: ${short(found.norm)} nats per image.`;
   }
 }
 

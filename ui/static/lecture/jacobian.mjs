@@ -17,7 +17,7 @@ const CELL = 0.6; // of the small square's side
 const LINES = [-3, -2, -1, 0, 1, 2, 3];
 const SHIFT = [0.4, 0.2];
 const MAPS = [["scaled", "z = μ + σε"], ["affine", "affine"], ["bent", "bent"]];
-const RULES = [["s1", "σ₁", 0.2, 1.6, 1.1], ["s2", "σ₂", 0.2, 1.6, 0.6], ["shear", "shear", -1, 1, 0.5], ["bend", "bend", -1.2, 1, -0.8]];
+const RULES = [["s1", "σ1", 0.2, 1.6, 1.1], ["s2", "σ2", 0.2, 1.6, 0.6], ["shear", "shear", -1, 1, 0.5], ["bend", "bend", -1.2, 1, -0.8]];
 const USES = { scaled: ["s1", "s2"], affine: ["s1", "s2", "shear"], bent: ["s1", "s2", "shear", "bend"] };
 const NARROW = 560;
 
@@ -36,7 +36,7 @@ class Jacobian extends Section {
     this.sliders = Object.fromEntries(RULES.map(([key, name, low, high]) => [
       key, slider(controls, { name, low, high, value: this[key], words: signedTwo, input: (value) => this.take(key, value) }),
     ]));
-    for (const [axis, name] of ["ε₁", "ε₂"].entries()) {
+    for (const [axis, name] of ["ε1", "ε2"].entries()) {
       this.sliders[name] = slider(controls, { name, low: -3, high: 3, value: this.at[axis], words: signedTwo, input: (value) => this.put(this.at.with(axis, value)) });
     }
     this.badge = createBadge(this.root);
@@ -57,7 +57,7 @@ class Jacobian extends Section {
 
   put(at) {
     this.at = at.map((value) => this.within(value));
-    ["ε₁", "ε₂"].forEach((name, axis) => this.sliders[name].put(this.at[axis]));
+    ["ε1", "ε2"].forEach((name, axis) => this.sliders[name].put(this.at[axis]));
     this.moved();
   }
 

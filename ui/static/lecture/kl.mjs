@@ -36,6 +36,7 @@ class Kl extends Section {
     button(row, "Other draws", () => this.reseed());
     this.badge = createBadge(row);
     const note = node(this.root, "p", "lx-note lx-row");
+    note.style.flexWrap = "nowrap";
     set(shape(shape(note, "svg", "lx-icon", { viewBox: "0 0 16 16", role: "img", "aria-label": "Attention" }), "path"), { d: "M8 2L15 14H1ZM8 7v3M8 12v.3" });
     this.warning = node(note, "span");
   }
@@ -111,8 +112,8 @@ class Kl extends Section {
     column(0.03, 0, own, "lx-soft");
     column(0.36, 0, prior, "lx-soft");
     column(0.69, own, prior, "lx-kl");
-    words(0.03, own, "∫q ln q");
-    words(0.36, prior, "∫q ln p");
+    words(0.03, own, "mean ln q");
+    words(0.36, prior, "mean ln p");
     for (const [at, value] of [[0.03, own], [0.36, prior]]) set(shape(plot.group, "path", "lx-line lx-thin lx-faint lx-dashed"), { d: `M${left + at * width},${y(value)}H${left + 0.69 * width + wide}` });
     const middle = y((own + prior) / 2);
     write(shape(plot.group, "text", "lx-label lx-kl"), left + 0.69 * width + wide + 7, middle - 9, "KL");
@@ -145,14 +146,14 @@ class Kl extends Section {
     const { mu, sigma } = this;
     const kl = own - prior;
     this.said.replaceChildren(
-      `KL = ∫q ln q − ∫q ln p = ${signedTwo(own)} − (${signedTwo(prior)}) = `, Object.assign(document.createElement("strong"), { textContent: signedTwo(kl) }),
-      ` nats; from one draw ± ${signedTwo(samplingError(mu, sigma))}.`,
+      `KL = mean ln q − mean ln p = ${signedTwo(own)} − (${signedTwo(prior)}) = `, Object.assign(document.createElement("strong"), { textContent: signedTwo(kl) }),
+      ` nats; one draw: ± ${signedTwo(samplingError(mu, sigma))}.`,
     );
     Object.assign(this.root.dataset, { own, prior, kl, mu: mu.toFixed(3), sigma: sigma.toFixed(3) });
     const by = quadrature(mu, sigma);
     this.badge.write({ one: Math.max(Math.abs(by[0] - prior), Math.abs(by[1] - own)), other: 0, within: WITHIN, words: (difference) => `closed forms and quadrature differ by ${difference} nats.` });
     const wrong = misread(sigma);
-    this.warning.textContent = `The note's scan reads 3 + σ² for 1 + ln σ²: ∫q ln q would be ${signedTwo(wrong)}, and the KL ${signedTwo(wrong - prior)}${wrong < prior ? ", which no KL can be" : ""}.`;
+    this.warning.textContent = `The note's scan reads 3 + σ² for 1 + ln σ²: mean ln q would be ${signedTwo(wrong)}, and the KL ${signedTwo(wrong - prior)}${wrong < prior ? ", which no KL can be" : ""}.`;
   }
 }
 

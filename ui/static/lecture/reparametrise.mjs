@@ -138,10 +138,12 @@ class Reparametrise extends Section {
     plot.across({ count: 4 });
     plot.along({ count: 4, name: "μ" });
     plot.text(-2, 8, "mean of z² over the draws", "lx-quiet", [-20, -20]);
-    plot.line(anew.map(([mu, value]) => [mu, Math.min(8, value)]), "lx-thin lx-faint");
+    if (!this.settings.ask) {
+      plot.line(anew.map(([mu, value]) => [mu, Math.min(8, value)]), "lx-thin lx-faint");
+      plot.text(0, 6, "jagged: new ε at each μ", "lx-quiet lx-middle", [0, 10]);
+    }
     plot.line(same.map(([mu, value]) => [mu, Math.min(8, value)]), "");
-    plot.text(0, 6, "smooth: the same ε", "lx-strong lx-middle", [0, -9]);
-    plot.text(0, 6, "jagged: new ε at each μ", "lx-quiet lx-middle", [0, 10]);
+    plot.text(0, 6, "the same ε at each μ", "lx-strong lx-middle", [0, -9]);
     this.drawSlope(plot);
   }
 
