@@ -158,7 +158,7 @@ PRESETS = {
         Preset(
             "mnist-iwae5",
             "MNIST, five codes an image",
-            "The bound of five codes for 8 epochs: −ln p(x) ends 2 nats below that of the ELBO; 44 latents in use, not 23.",
+            "The bound of five codes for 8 epochs: −ln p(x) ends 2 nats below the ELBO's; 44 latents in use, not 23.",
             _burda(8, objective=Iwae(samples=5)),
         ),
     )
