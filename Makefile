@@ -26,7 +26,7 @@ benchmarks: .venv/.dev
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.live
 
-paper: .venv/.app  ## Burda's model beside the published figures (needs MNIST; half an hour)
+paper: .venv/.app  ## Burda's model beside the published figures (needs MNIST; a quarter of an hour of one core)
 	$(BIN)/python -m benchmarks.paper
 
 .venv/bin/python:
