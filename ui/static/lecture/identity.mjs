@@ -230,7 +230,7 @@ class Identity extends Section {
 
 function words(logEvidence, elbo, gap, about) {
   const part = (text, className = "") => Object.assign(document.createElement("span"), { textContent: text, className });
-  return [part(`ln p(x)${about} `, "lx-muted"), part(nats(logEvidence)), part(" = ELBO ", "lx-muted"), part(nats(elbo)), part(" + ", "lx-muted"), part(nats(gap)), part("  KL(q‖p(z|x)), in nats", "lx-muted")];
+  return [part(`ln p(x)${about} `, "lx-muted"), part(nats(logEvidence)), part(" = ELBO ", "lx-muted"), part(nats(elbo)), part(" + ", "lx-muted"), part(nats(gap)), part("  KL(q || p(z|x)), in nats", "lx-muted")];
 }
 
 export const mountIdentity = mounting(Identity);

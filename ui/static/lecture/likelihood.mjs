@@ -92,7 +92,7 @@ class Likelihood extends Section {
       columns: [{
         top: found.mean, parts: [{ low: null, high: found.mean, className: "lx-bar" }, { low: found.mean, high: goal, className: "lx-soft" }],
         labels: [
-          { at: goal, name: "minus entropy of the data", value: goal }, { at: (goal + found.mean) / 2, name: "KL(data‖model)", value: found.kl, className: "lx-quiet" },
+          { at: goal, name: "minus entropy of the data", value: goal }, { at: (goal + found.mean) / 2, name: "KL(data || model)", value: found.kl, className: "lx-quiet" },
           { at: found.mean, name: "mean ln p(x)", value: found.mean },
         ],
       }],
