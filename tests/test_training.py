@@ -29,6 +29,7 @@ from vae_core.branching import branch
 from vae_core.checkpoints import load_checkpoint
 from vae_core.commands import Checkpoint, Pace, Pause, Resume, SetBeta, Stop
 from vae_core.config import RunConfig
+from vae_core.objectives import Iwae
 from vae_core.runs import Run, RunStore
 from vae_core.schedules import Constant
 from vae_core.spec import InputError
@@ -92,6 +93,15 @@ def test_a_run_killed_at_random_steps_ends_with_the_same_bytes(store, undisturbe
     assert finish(run) == 0
     assert run.status().attempts == 4
     assert same(run, undisturbed)
+
+
+def test_a_killed_run_of_another_bound_ends_with_the_same_bytes(store):
+    config = tiny(objective=Iwae(samples=3, sticking_the_landing=True))
+    run = slow(store, config)
+    assert end(start_training(run), run, signal.SIGKILL, 50) == -signal.SIGKILL
+    run.post(Pace(seconds=0))
+    assert finish(run) == 0
+    assert same(run, straight(store, config))
 
 
 def test_a_change_of_beta_survives_kills_before_and_after_it(store):
