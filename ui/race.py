@@ -22,7 +22,7 @@ from vae_core.glossary import term
 from vae_core.plots import KNOBS, rate_distortion
 from vae_core.races import RACES, Lane, Race, comparable, race, summarise
 from vae_core.races.heats import Heat, enter, heat, start
-from vae_core.races.results import missing, results
+from vae_core.races.results import evaluation, missing, results
 from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result, Summary
 from vae_core.runs import LIVE, Run
 from vae_core.schedules import Warmup
@@ -194,14 +194,20 @@ def _enter(begun: Heat, lanes: Sequence[Lane]) -> None:
 
 def _outcome(name: str, kind: str) -> None:
     """The table, the plane and the prediction; drawn again while runs are under way."""
-    begun = heat(store(), name)
-    living = any(run.state in LIVE for _, run in begun.entries())
-    waiting = len(results(begun)) < sum(run.state == "done" for _, run in begun.entries())
-    st.fragment(_outcome_now, run_every=2.0 if living or waiting else None)(name, kind)
+    waits = _waits(heat(store(), name))
+    st.fragment(_outcome_now, run_every=2.0 if waits else None)(name, kind, waited=waits)
 
 
-def _outcome_now(name: str, kind: str) -> None:
+def _waits(begun: Heat) -> bool:
+    """Whether more is to come: a run that lives, or one that is done and not measured yet."""
+    runs = [run for _, run in begun.entries()]
+    return any(run.state in LIVE or (run.state == "done" and not evaluation(run)) for run in runs)
+
+
+def _outcome_now(name: str, kind: str, *, waited: bool) -> None:
     begun, chosen = heat(store(), name), race(kind)
+    if waited and not _waits(begun):
+        st.rerun()  # there is nothing to stop any more, and nothing to look for
     entries, found = begun.entries(), results(begun)
     living = [run for _, run in entries if run.state in LIVE]
     if living:
