@@ -37,6 +37,7 @@ export function createCaption(root) {
     line.textContent = words;
     line.classList.toggle("er-quiet", words === quiet);
     fit();
+    document.fonts.ready.then(fit); // a font that comes late has another width
   };
   return { write, fit };
 }
