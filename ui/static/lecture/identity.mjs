@@ -137,7 +137,7 @@ class Identity extends Section {
     const left = beside ? (width - 24) / 1.8 : width;
     if (this.model.latent > 1) this.drawPlane(left);
     else this.drawLine(left);
-    const terms = this.model.terms(this.q.mean, this.q.std, () => this.redraw());
+    const terms = this.model.terms(this.q.mean, this.q.std, (error) => (error ? this.wait(sentence(error)) : this.redraw()));
     if (terms) this.report(terms, beside ? width - 24 - left : width);
   }
 

@@ -80,7 +80,7 @@ export class ImageModel {
     });
   }
 
-  /** The terms of the bound at q, as they were last worked out; asks for those of this q, and `changed` hears of them. */
+  /** The terms of the bound at q, as they were last worked out; asks for those of this q, and `changed(error)` hears of them. */
   terms(means, stds, changed) {
     this.wanted = { means: [...means], stds: [...stds], changed };
     if (!this.busy) this.work();
@@ -94,11 +94,15 @@ export class ImageModel {
       this.wanted = null;
       const name = JSON.stringify([means, stds]);
       if (name === this.name) continue;
-      const logs = Array.from(await this.likelihoods(this.noise.map((e) => e.map((value, axis) => means[axis] + stds[axis] * value))));
-      const middle = mean(logs);
-      const spread = Math.sqrt(sum(logs.map((value) => (value - middle) ** 2)) / (logs.length - 1));
-      Object.assign(this, { name, known: { reconstruction: middle, kl: standardKl(means, stds), error: spread / Math.sqrt(logs.length) } });
-      changed();
+      try {
+        const logs = Array.from(await this.likelihoods(this.noise.map((e) => e.map((value, axis) => means[axis] + stds[axis] * value))));
+        const middle = mean(logs);
+        const spread = Math.sqrt(sum(logs.map((value) => (value - middle) ** 2)) / (logs.length - 1));
+        Object.assign(this, { name, known: { reconstruction: middle, kl: standardKl(means, stds), error: spread / Math.sqrt(logs.length) } });
+        changed();
+      } catch (error) {
+        changed(error);
+      }
     }
     this.busy = false;
   }
