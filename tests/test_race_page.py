@@ -166,6 +166,9 @@ def test_a_whole_race_is_handed_in_with_what_came_of_each_statement(
     means = [row for row in page.rows if row[0] == "constant 1 × 2"]
     assert len(means) == 1
     assert means[0][1].endswith(" ± 0.000")
+    listed = [row[0] for row in page.rows if ", seed " in row[0]]
+    assert listed == ["constant 1, seed 0", "constant 1, seed 1", "warm-up 750, seed 0"]
+    assert "\u22120.000" not in str(page.rows)
     assert "Checked on 1 of 5 seeds." in page.texts["p"]
     app = open_page("race", race="headline")
     assert "Checked on 1 of 5 seeds so far." in said(app)

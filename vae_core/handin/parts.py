@@ -48,7 +48,8 @@ def own_words(sentences: str) -> str:
 
 def table(rows: Iterable[Fact], kind: str = "", heads: Sequence[str] = ()) -> str:
     """A row a fact: its name, and what there is to say of it; of pairs, a second one beside it."""
-    lines = [f"<tr>{''.join(f'<th>{html.escape(head)}</th>' for head in heads)}</tr>"] if heads else []
+    head = f"<thead><tr>{''.join(f'<th>{html.escape(head)}</th>' for head in heads)}</tr></thead>"
+    lines = [head] if heads else []
     for row in rows:
         names = range(0, len(row), 2) if kind == "pairs" else (0,)
         cells = [

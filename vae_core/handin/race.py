@@ -14,7 +14,7 @@ from vae_core.handin.parts import day, document, own_words, program, section, ta
 from vae_core.races import Race, Result, Summary, comparable, race, summarise
 from vae_core.races.heats import Heat
 from vae_core.races.results import results
-from vae_core.races.running import MEASURED
+from vae_core.races.running import MEASURED, by_lane
 from vae_core.runs import Run
 from vae_core.spec import InputError
 
@@ -88,7 +88,11 @@ def _numbers(found: Sequence[Result]) -> str:
     heads = [term(name).label for name in MEASURED]
     means = [_over_seeds(lane) for lane in summarise(found) if lane.seeds > 1]
     over_seeds = f"{table(means, 'grid', ('Mean ± sd over seeds', *heads))}\n" if means else ""
-    runs = [(f"{one.lane}, seed {one.config.seed}", *(_short(name, one[name]) for name in MEASURED)) for one in found]
+    runs = [
+        (f"{one.lane}, seed {one.config.seed}", *(_short(name, one[name]) for name in MEASURED))
+        for own in by_lane(found).values()
+        for one in own
+    ]
     return f'{over_seeds}{table(runs, "grid", ("Each run", *heads))}\n<p class="note">{UNITS}</p>'
 
 
@@ -105,7 +109,8 @@ def _short(name: str, value: float | int | None) -> str:
     if value is None:
         return "–"
     digits = 3 if name != "active_units" else 0 if isinstance(value, int) else 1
-    return f"{value:.{digits}f}".replace("-", MINUS)
+    text = f"{abs(value):.{digits}f}"
+    return MINUS + text if value < 0 and float(text) else text
 
 
 def _protocol(begun: Heat, found: Sequence[Result]) -> list[Fact]:
@@ -117,14 +122,14 @@ def _protocol(begun: Heat, found: Sequence[Result]) -> list[Fact]:
     return [
         ("Data", f"{config.dataset.title}: {config.dataset.about}"),
         ("Split", f"{split(config, numbers)}, after the last step"),
-        ("Pixels", _by_lane(found, pixels)),
+        ("Pixels", _of_lanes(found, pixels)),
         ("Bound", BOUND),
         ("Evidence", evidence(next((r.numbers for r in found if r["nll"] is not None), numbers))),
         ("Training", f"With the seeds {', '.join(map(str, seeds))}, on {device}. {together}"),
     ]
 
 
-def _by_lane(found: Sequence[Result], told: Callable[[RunConfig], str]) -> str:
+def _of_lanes(found: Sequence[Result], told: Callable[[RunConfig], str]) -> str:
     """What all lanes have in common, or each kind of it with its lanes."""
     lanes: dict[str, dict[str, None]] = {}
     for result in found:
@@ -136,13 +141,13 @@ def _by_lane(found: Sequence[Result], told: Callable[[RunConfig], str]) -> str:
 
 def _settings(found: Sequence[Result]) -> str:
     """What all lanes have in common, and after it what each has of its own."""
-    by_lane = {result.lane: {**(parts := settings(result.config))[0], **parts[1]} for result in found}
-    titles = [title for title in next(iter(by_lane.values())) if title != "Seed"]
-    common = [title for title in titles if len({own[title] for own in by_lane.values()}) == 1]
-    shared = next(iter(by_lane.values()))
+    lanes = {result.lane: {**(parts := settings(result.config))[0], **parts[1]} for result in found}
+    titles = [title for title in next(iter(lanes.values())) if title != "Seed"]
+    common = [title for title in titles if len({own[title] for own in lanes.values()}) == 1]
+    shared = next(iter(lanes.values()))
     own = [
         (lane, "; ".join(f"{title}: {values[title]}" for title in titles if title not in common))
-        for lane, values in by_lane.items()
+        for lane, values in lanes.items()
     ]
     apart = f'\n<p class="note">Where the lanes differ:</p>\n{table(own)}' if len(common) < len(titles) else ""
     return table([(title, shared[title]) for title in common]) + apart

@@ -37,7 +37,7 @@ tr { break-inside: avoid; }
 .grid + .grid { margin-top: 5mm; }
 .grid th { width: auto; }
 .grid :is(th, td):not(:first-child) { text-align: right; white-space: nowrap; }
-.grid tr:first-child th { color: #565D6B; vertical-align: bottom; white-space: normal; }
+.grid thead th { color: #565D6B; vertical-align: bottom; white-space: normal; }
 .findings th { width: 20%; }
 .findings td:last-child { width: 32%; color: #565D6B; }
 .pictures { display: grid; grid-template-columns: auto 76mm; gap: 1.5mm 4mm; justify-content: start; }
