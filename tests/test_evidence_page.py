@@ -104,7 +104,7 @@ def test_the_view_is_given_what_the_address_asks_for(monkeypatch: pytest.MonkeyP
     given: list[dict[str, Any]] = []
     monkeypatch.setattr("ui.lecture._component", lambda here: lambda **arguments: given.append(arguments["data"]))
     open_page("evidence", run="digits-z2", section="identity", model="run", q="0,1,0.5,0.5", other="x")
-    assert given[-1]["query"] == {"model": "run", "q": "0,1,0.5,0.5"}
+    assert given[-1]["query"] == {"run": "digits-z2", "model": "run", "q": "0,1,0.5,0.5"}
     assert given[-1]["base"] == "/api/runs/digits-z2"
     assert given[-1]["data"]["tiles"]["url"].startswith("/api/runs/digits-z2/tiles/test/")
 

@@ -49,7 +49,7 @@ SECTIONS = (
         1,
         "Look at the gap that is left. The posterior is tilted, and a factorised $q$ has its axes along those of the "
         "latents: it cannot be. The family is at fault, not the encoder.",
-        state=("model", "q", "image"),
+        state=("run", "model", "q", "on", "image"),
         run="offered",
         data={"linear": LINEAR, "bit": BIT, "bits": BITS},
     ),
@@ -84,8 +84,8 @@ p_\theta(x) &= \int p_\theta(x|z)\,p(z)\,dz
         "With 21 points a dimension: how long does the sum take with ten latents, on this computer?",
         ("Seconds", "Days, or longer", "As long as with one"),
         1,
-        "Read the table's third row. It is the number of points that grows: $21^{10}$. With fifty latents no computer "
-        "will ever do it.",
+        "With the slider at 21, read the table's third row: it is the number of points that grows, $21^{10}$. With "
+        "fifty latents no computer will ever do it.",
         state=("d", "n"),
         data={"bit": BIT, "bits": BITS},
     ),
@@ -104,7 +104,7 @@ p_\theta(x) &= \mathbb{E}_{z\sim q}\!\left[\frac{p_\theta(x|z)\,p(z)}{q(z|x)}\ri
         1,
         "Choose *More latents*, 20, the prior: the median stays hundreds of nats low, and the samples are worth about "
         "one. The prior hardly ever falls where the posterior is. That is why $q(z|x)$ looks at $x$.",
-        state=("model", "J", "proposal", "image"),
+        state=("run", "model", "J", "proposal", "image", "seed"),
         run="offered",
         data={"linear": LINEAR},
     ),
@@ -120,8 +120,8 @@ p_\theta(x) &= \mathbb{E}_{z\sim q}\!\left[\frac{p_\theta(x|z)\,p(z)}{q(z|x)}\ri
         "Where does the bound from K samples go as K grows, with the encoder's q as it is?",
         ("It stays the ELBO", "To ELBO(q*)", "To ln p(x)"),
         2,
-        "At $K = 1$ it is the ELBO. It rises with $K$, past ELBO($q^*$), towards $\\ln p(x)$: samples make up for "
-        "a poor $q$, slowly. Training on it is the importance-weighted autoencoder.",
+        "At $K = 1$ it is the ELBO. It rises with $K$, in the end past ELBO($q^*$), to $\\ln p(x)$: samples make up "
+        "for a poor $q$, slowly. Training on it is the importance-weighted autoencoder.",
         state=("image",),
         run="shown",
     ),

@@ -78,7 +78,8 @@ def open_section(name: str, sections: Sequence[Section]) -> tuple[Section, Run |
     if here.run == "offered":
         with told():
             run = pick_run()
-    st.query_params["section"] = here.name
+    if wanted != here.name:  # what is written here takes the place of all that the view has told the address
+        st.query_params["section"] = here.name
     with st.container(horizontal=True, key="sections"):
         for section in sections:
             _tab(name, section, here)

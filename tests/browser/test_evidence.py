@@ -124,6 +124,8 @@ def test_q_is_dragged_and_the_parts_go_on_making_ln_p(page: Page, bare: str, wit
     assert float(found["elbo"]) + float(found["gap"]) == pytest.approx(float(found["evidence"]), abs=1e-9)
     badge = page.locator(".lx-badge")
     expect(badge).to_have_attribute("data-verdict", "good")
+    drag(page, 0, 900, 0)  # not out of what can be seen
+    page.wait_for_function("window.mounted.view.q.mean[0] === window.mounted.view.view.x[1]")
     page.get_by_role("button", name="the best factorised q").click()
     page.wait_for_function("Number(document.querySelector('.lx-identity').dataset.gap) < 0.1")
     assert float(shown(page, "identity")["gap"]) == pytest.approx(0.0940261158, abs=1e-9)
@@ -218,6 +220,10 @@ def test_repeated_estimates_err_as_predicted_and_an_infinite_variance_is_told(pa
     page.wait_for_function("Number(document.querySelector('.lx-sampling').dataset.middle) < -100")
     assert float(shown(page, "sampling")["truth"]) == pytest.approx(-20.9535, abs=1e-4)
     assert float(shown(page, "sampling")["effective"]) < 5
+    expect(page.locator(".lx-note")).to_contain_text("too few to show it")
+    page.locator(".lx-select").select_option("best")  # the posterior itself
+    expect(page.locator(".lx-note")).to_contain_text("Every weight is p(x)")
+    expect(page.locator(".lx-badge")).to_have_attribute("data-verdict", "good")
 
     # Science's table for one latent and K = 10, 100: the mean's error and its spread.
     means = page.evaluate("""async () => {
@@ -234,6 +240,15 @@ def test_repeated_estimates_err_as_predicted_and_an_infinite_variance_is_told(pa
     assert means[1] == pytest.approx(-0.04, abs=0.03)
 
 
+def test_a_collapsed_run_has_no_gap_and_is_told_why(page: Page, bare: str, witness: Witness) -> None:
+    given = {"tiles": None, "count": 16, "run": "digits-collapsed"}
+    mount(page, bare, "gaps", base="/api/runs/digits-collapsed", data=given)
+    page.wait_for_selector('.lx-gaps[data-image="0"]')
+    expect(page.locator(".lx-said")).to_contain_text("the decoder ignores z")
+    assert abs(float(shown(page, "gaps")["total"])) < 0.02
+    assert not witness.complaints
+
+
 def test_from_the_page_to_a_runs_gaps_and_its_questions(page: Page, server: Server, witness: Witness) -> None:
     page.goto(f"{server.url}/evidence?ask=1&q=0.5,0.8,0.4,0.3")
     page.wait_for_selector('.lx-identity[data-ready="1"]')
@@ -242,6 +257,7 @@ def test_from_the_page_to_a_runs_gaps_and_its_questions(page: Page, server: Serv
     page.keyboard.press("v")
     expect(page.locator(".st-key-words")).to_contain_text("The posterior is tilted")
     page.wait_for_function("getComputedStyle(document.querySelector('.lx-badge')).visibility === 'visible'")
+    assert "q=0.5%2C0.8%2C0.4%2C0.3" in page.url  # an answer leaves the state in the address
     page.get_by_role("link", name="Gaps of a run").click()
     page.wait_for_selector('.lx-gaps[data-image="0"]')
     assert json.loads(page.evaluate("JSON.stringify(new URL(location).searchParams.get('section'))")) == "gaps"

@@ -9,7 +9,8 @@ export function small(value) {
   return value === 0 ? "0" : Math.abs(value).toExponential(0).replace("e+", "e").replace("e-", "e\u2212");
 }
 
-/** A badge; `write({ one, other, within, words })` compares two numbers and says so, `words(difference)` after the verdict. */
+/** A badge; `write({ one, other, within, words })` compares two numbers and says so, `words(difference)` after the verdict,
+    which is `otherwise` where they differ. */
 export function createBadge(parent) {
   const root = node(parent, "p", "lx-badge");
   root.setAttribute("role", "status");
@@ -17,12 +18,12 @@ export function createBadge(parent) {
   const words = node(root, "span");
   return {
     root,
-    write({ one, other, within, words: said }) {
+    write({ one, other, within, words: said, otherwise = "Does not agree" }) {
       const difference = Math.abs(one - other);
       const good = difference <= within;
       Object.assign(root.dataset, { verdict: good ? "good" : "bad", difference });
       set(icon, { d: ICONS[good ? "good" : "bad"] });
-      const text = `${good ? "Checked" : "Does not agree"}: ${said(small(difference))}`;
+      const text = `${good ? "Checked" : otherwise}: ${said(small(difference))}`;
       if (words.textContent !== text) words.textContent = text;
     },
   };

@@ -10,7 +10,7 @@ import { LogisticModel, logJoint } from "./models.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const HEIGHT = 320;
-const SPAN = 4; // of the grid, in standard deviations of the prior
+const SPAN = 6; // of the grid, in standard deviations of the prior
 const DIMENSIONS = [1, 2, 10, 50];
 const WITHIN = 1e-3; // nats: a grid that is that good is good enough to see
 const YEAR = 365.25 * 24 * 3600;
@@ -78,7 +78,7 @@ class Bayes extends Section {
     this.figure.clear(width, HEIGHT, this.said.textContent);
     if (this.latent === 1) this.drawLine(model, found, width);
     else this.drawCells(found, width);
-    this.badge.write({ one: found.value, other: model.logEvidence, within: WITHIN, words: (difference) => `the sum and ln p(x), ${nats(model.logEvidence)}, differ by ${difference} nats.` });
+    this.badge.write({ one: found.value, other: model.logEvidence, within: WITHIN, words: (difference) => `the sum and ln p(x), ${nats(model.logEvidence)}, differ by ${difference} nats.`, otherwise: "Too coarse a grid" });
     this.cost();
   }
 
@@ -128,7 +128,7 @@ class Bayes extends Section {
     const head = node(node(this.table, "thead"), "tr");
     for (const words of ["latents", "points of the grid", "time in this browser"]) Object.assign(node(head, "th", "", words), { scope: "col" });
     const body = node(this.table, "tbody");
-    for (const [d, points, seconds] of rows) {
+    for (const [d, points, seconds] of this.settings.ask ? rows.slice(0, 2) : rows) {
       const row = node(body, "tr");
       Object.assign(node(row, "th", "", String(d)), { scope: "row" });
       raised(node(row, "td"), large(points));

@@ -24,5 +24,9 @@ export function draggable(svg, handles) {
     svg.style.cursor = held ? "grabbing" : nearest(spot(event)) ? "grab" : "";
   });
   for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => (held = null));
-  svg.style.touchAction = "none";
+  // A finger scrolls the page, except where it takes hold of a handle.
+  svg.style.touchAction = "pan-y";
+  svg.addEventListener("touchstart", (event) => {
+    if (nearest(spot(event.touches[0]))) event.preventDefault();
+  }, { passive: false });
 }

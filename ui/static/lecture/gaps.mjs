@@ -7,12 +7,14 @@ import { apart, drawing, logarithmic, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button } from "./controls.mjs";
 import { gallery } from "./gallery.mjs";
+import { standardKl, sum } from "./maths.mjs";
 import { drawColumns, reach } from "./parts.mjs";
 import { Section, mounting, sentence } from "./section.mjs";
 
 const HEIGHT = 320;
 const LOOK = 700; // ms between two looks at a check that runs
 const ALLOWED = 3; // standard errors
+const NOTHING = 0.02; // nats
 
 class Gaps extends Section {
   build() {
@@ -28,7 +30,7 @@ class Gaps extends Section {
     this.note = node(this.root, "p", "lx-note");
     const row = node(this.root, "div", "lx-row");
     this.check = button(row, "Check by annealing (AIS)", () => this.anneal());
-    this.told = node(row, "span", "lx-muted");
+    this.told = node(this.root, "p", "lx-note");
     this.told.setAttribute("role", "status");
     this.posterior = node(row, "a", "lx-link", "Drag q over its posterior");
     this.table = node(this.root, "table", "lx-table");
@@ -39,8 +41,10 @@ class Gaps extends Section {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     Object.assign(this, { image, facts: null });
     this.tiles.put(image);
+    this.mark();
     this.root.dataset.image = "";
     this.said.textContent = "Looking for the best q of this image…";
+    this.root.toggleAttribute("data-waiting", true);
     this.posterior.href = `/evidence?section=identity&model=run&run=${this.settings.data.run}&image=${image}`;
     this.tell({ image });
     this.redraw();
@@ -48,6 +52,7 @@ class Gaps extends Section {
       const facts = await (await answer(`${this.settings.base}/evidence?image=${image}`, { signal: this.abort.signal })).json();
       if (turn !== this.turn) return;
       this.facts = facts;
+      this.root.removeAttribute("data-waiting");
       this.redraw();
     } catch (error) {
       if (turn === this.turn && !this.abort.signal.aborted) this.said.textContent = sentence(error);
@@ -62,9 +67,15 @@ class Gaps extends Section {
     const left = width > 620 ? (width - 24) / 1.8 : width;
     this.drawGaps(left);
     this.drawBounds(width > 620 ? width - 24 - left : width);
-    this.said.textContent = `The gap is ${nats(gaps.total)} nats: ${nats(gaps.approximation)} no factorised q can close, ${nats(gaps.amortisation)} the encoder left.`;
+    this.said.textContent = this.empty ? "No gap, for q is the prior, and so is the posterior: the decoder ignores z." : `The gap is ${nats(gaps.total)} nats: ${nats(gaps.approximation)} no factorised q can close, ${nats(gaps.amortisation)} the encoder left.`;
     this.report();
     Object.assign(this.root.dataset, { image, total: gaps.total, approximation: gaps.approximation, amortisation: gaps.amortisation });
+  }
+
+  // A code that costs nothing and lacks nothing is no code.
+  get empty() {
+    const { q, gaps } = this.facts;
+    return gaps.total < NOTHING && sum(standardKl(q.mean, q.std)) < NOTHING;
   }
 
   drawGaps(width) {
@@ -95,8 +106,11 @@ class Gaps extends Section {
     const plot = panel(this.curve.svg, box, x, y);
     plot.across({ name: "nats" });
     plot.along({ name: "samples K", words: String });
-    plot.band(counts.map((count, index) => [count, values[index] - 2 * noise[index], values[index] + 2 * noise[index]]), "");
-    plot.line(counts.map((count, index) => [count, values[index]]), "");
+    const known = this.settings.ask ? 1 : counts.length; // asked first, the reader says where it goes
+    const places = counts.slice(0, known);
+    plot.band(places.map((count, index) => [count, values[index] - 2 * noise[index], values[index] + 2 * noise[index]]), "");
+    plot.line(places.map((count, index) => [count, values[index]]), "");
+    plot.circle(places.at(-1), values[known - 1], 3.5, "lx-bar");
     plot.line([[1, high], [counts.at(-1), high]], "lx-dotted");
     plot.line([[1, gaps.best_elbo], [counts.at(-1), gaps.best_elbo]], "lx-dashed lx-faint");
     const names = [[y(high), "ln p(x)", ""], [y(gaps.best_elbo), "ELBO(q*)", "lx-quiet"]];
@@ -104,7 +118,7 @@ class Gaps extends Section {
       const element = shape(plot.group, "text", `lx-label ${names[index][2]}`, { x: box.left + 6, y: at, dy: "0.35em" });
       element.textContent = names[index][1];
     });
-    plot.text(counts.at(-1), values.at(-1), "bound from K samples", "lx-strong lx-end", [0, 22]);
+    plot.text(counts.at(-1), y.domain[0], "line: bound from K samples", "lx-quiet lx-end", [0, -12]);
   }
 
   report() {
@@ -135,6 +149,11 @@ class Gaps extends Section {
     }
   }
 
+  // The chosen image's column stands out.
+  mark() {
+    for (const row of this.table.rows) [...row.cells].forEach((cell, index) => cell.classList.toggle("lx-here", index - 1 === this.image));
+  }
+
   /** Annealing and importance sampling of the same images, side by side. */
   compare({ images, annealed, importance, temperatures, chains, difference, error }) {
     this.table.replaceChildren();
@@ -147,6 +166,8 @@ class Gaps extends Section {
     line("annealing", annealed.map(nats), "td");
     line("sampling with q*", importance.map(nats), "td");
     this.told.textContent = `${chains} chains over ${temperatures} temperatures: annealing less sampling is ${nats(difference)} ± ${nats(error)} nats on average. Both err low, so the higher is the better.`;
+    this.mark();
+    this.table.scrollIntoView({ block: "nearest" });
     this.root.dataset.annealed = images.length;
   }
 }

@@ -21,6 +21,7 @@ const GRID = 121;
 const FAR = [-4, 4]; // where the posterior of a small model is worked out
 const LEAST = 0.05; // of σ
 const WITHIN = 1e-6; // nats: quadrature and closed forms agree to that, and mostly far better
+const PLACES = { prior: "the prior", best: "the best factorised q", encoder: "what the encoder says" };
 const MADE = {
   linear: ["Linear-Gaussian", (data) => new LinearModel(data.linear, data.linear.x)],
   bits: ["Bernoulli, two latents", (data) => new LogisticModel(data.bits, data.bits.x)],
@@ -34,7 +35,7 @@ class Identity extends Section {
     const row = node(this.root, "div", "lx-row");
     choices(row, {
       name: "Model", value: this.name, change: (name) => this.open(name, true),
-      options: [...Object.entries(MADE).map(([key, [words]]) => [key, words]), ["run", ofRun(this.settings.data)]],
+      options: [...Object.entries(MADE).map(([key, [words]]) => [key, words]), ["run", ofRun]],
     });
     const { tiles, count } = this.settings.data;
     this.tiles = gallery(this.root, { tiles, count: tiles ? count : 0, value: Math.round(this.asked("image", 0, Math.max(0, count - 1), 0)), change: (image) => this.choose(image) });
@@ -43,9 +44,7 @@ class Identity extends Section {
     this.column = drawing(this.beside, "The parts of ln p(x)");
     const jumps = node(this.root, "div", "lx-row");
     node(jumps, "span", "lx-muted", "Put q on");
-    this.jumps = [["the prior", () => this.model.prior], ["the best factorised q", () => this.model.best], ["what the encoder says", () => this.model.encoder]].map(
-      ([words, where]) => [button(jumps, words, () => this.put(where())), where],
-    );
+    this.jumps = Object.entries(PLACES).map(([name, words]) => [button(jumps, words, () => this.put(this.model[name], name)), name]);
     this.controls = node(this.root, "div", "lx-controls");
     this.badge = createBadge(this.root);
     this.note = node(this.root, "p", "lx-note");
@@ -76,10 +75,11 @@ class Identity extends Section {
 
   wait(words) {
     this.said.textContent = words;
-    this.root.dataset.ready = 0;
+    this.root.toggleAttribute("data-waiting", true);
   }
 
   take(model, anew) {
+    this.root.removeAttribute("data-waiting");
     const ones = Array.from({ length: model.latent }, () => 1);
     model.prior = { mean: ones.map(() => 0), std: ones };
     Object.assign(this, { model, view: model.view ?? { x: [-2.3, 2.3], y: [-2.3, 2.3] } });
@@ -88,14 +88,16 @@ class Identity extends Section {
     const asked = (anew ? "" : this.settings.query.q ?? "").split(",").map(Number);
     const given = asked.length === 2 * model.shown.length && asked.every(Number.isFinite);
     this.makeControls();
+    this.on = "encoder";
     this.put(given ? this.apart(asked) : model.start ?? { mean: model.latent > 1 ? [0.5, 0.8] : [0.4], std: ones.map((_, axis) => (axis ? 0.3 : 0.5)) });
-    for (const [element, where] of this.jumps) element.hidden = !where();
+    for (const [element, name] of this.jumps) element.hidden = !model[name];
   }
 
   // Means and standard deviations of the shown dimensions, as the address has them one after another.
   apart(numbers) {
     const { shown } = this.model;
-    const base = this.model.start ?? this.model.prior;
+    this.on = standing(this.settings.query.on, this.model);
+    const base = this.model[this.on] ?? this.model.prior;
     const of = (part, from, low) => part.map((value, axis) => (shown.includes(axis) ? Math.max(low, numbers[from + shown.indexOf(axis)]) : value));
     return { mean: of(base.mean, 0, -Infinity), std: of(base.std, shown.length, LEAST) };
   }
@@ -111,7 +113,8 @@ class Identity extends Section {
     this.sliders = shown.flatMap((axis, index) => [[axis, "mean", one(axis, "mean", index)], [axis, "std", one(axis, "std", index)]]);
   }
 
-  put({ mean, std }) {
+  put({ mean, std }, on = this.on) {
+    this.on = on;
     this.q = { mean: [...mean], std: [...std] };
     this.moved();
   }
@@ -125,7 +128,8 @@ class Identity extends Section {
     for (const [axis, part, control] of this.sliders) control.put(this.q[part][axis]);
     const { shown } = this.model;
     const numbers = ["mean", "std"].flatMap((part) => shown.map((axis) => +this.q[part][axis].toFixed(3)));
-    this.tell({ model: this.name, q: numbers.join(","), ...(this.name === "run" ? { image: this.model.image } : {}) });
+    const { run } = this.settings.data;
+    this.tell({ run, model: this.name, q: numbers.join(","), ...(this.name === "run" ? { image: this.model.image, on: this.on } : {}) });
     this.redraw();
   }
 
@@ -181,23 +185,24 @@ class Identity extends Section {
     plot.ellipse(mean, std, 2, "lx-line lx-thin");
     plot.ellipse(mean, std, 1, "lx-line");
     plot.text(mean[0], mean[1] + 2 * std[1], "q", "lx-strong lx-middle", [0, -10]);
-    const peak = this.peak();
-    plot.text(peak[0], peak[1], "p(z|x)", "lx-quiet", [12, 0]);
+    const [left, right] = this.sides();
+    const room = x(right[0]) + 60 < box.left + box.width;
+    plot.text(...(room ? right : left), "p(z|x)", `lx-quiet ${room ? "" : "lx-end"}`, [room ? 12 : -12, 0]);
     plot.text(...[0, -2], "prior", "lx-quiet lx-middle", [0, 12]);
     this.handles = [
-      { at: [x(mean[0]), y(mean[1])], move: ([a, b]) => (this.change("mean", i, x.back(a)), this.change("mean", j, y.back(b))) },
-      { at: [x(mean[0] + std[0]), y(mean[1])], move: ([a]) => this.change("std", i, Math.min(1.5, Math.abs(x.back(a) - mean[0]))) },
-      { at: [x(mean[0]), y(mean[1] + std[1])], move: ([, b]) => this.change("std", j, Math.min(1.5, Math.abs(y.back(b) - mean[1]))) },
+      { at: [x(mean[0]), y(mean[1])], move: ([a, b]) => (this.change("mean", i, within(x.back(a), this.view.x)), this.change("mean", j, within(y.back(b), this.view.y))) },
+      { at: [x(mean[0] + std[0]), y(mean[1])], move: ([a]) => this.change("std", i, Math.min(1.5, x.back(a) - mean[0])) },
+      { at: [x(mean[0]), y(mean[1] + std[1])], move: ([, b]) => this.change("std", j, Math.min(1.5, y.back(b) - mean[1])) },
     ];
     for (const { at: [a, b] } of this.handles) shape(plot.group, "circle", "lx-handle", { cx: a, cy: b, r: 6 });
   }
 
-  // Where the posterior's name stands: right of its contours.
-  peak() {
+  // The ends of the outer contour, left and right, where the posterior's name may stand.
+  sides() {
     const { values, x: [x0, x1], y: [y0, y1] } = this.field;
-    let best = [0, 0];
-    values.forEach((row, r) => row.forEach((value, c) => { if (value > 0.14 && c > best[0]) best = [c, r]; }));
-    return [x0 + (best[0] / (values[0].length - 1)) * (x1 - x0), y0 + (best[1] / (values.length - 1)) * (y1 - y0)];
+    const inside = values.flatMap((row, r) => row.map((value, c) => [c, r, value])).filter(([, , value]) => value > 0.14);
+    const place = ([c, r]) => [x0 + (c / (values[0].length - 1)) * (x1 - x0), y0 + (r / (values.length - 1)) * (y1 - y0)];
+    return [inside.reduce((best, cell) => (cell[0] < best[0] ? cell : best)), inside.reduce((best, cell) => (cell[0] > best[0] ? cell : best))].map(place);
   }
 
   drawLine(width) {
@@ -210,23 +215,29 @@ class Identity extends Section {
     const box = { left: 30, top: 8, width: width - 40, height: HEIGHT - 50 };
     const x = straight(this.view.x, [box.left, box.left + box.width]);
     const y = straight([0, top], [box.top + box.height, box.top]);
-    const plot = panel(this.plane.svg, box, x, y);
-    plot.along({ name: "z" });
+    const frame = panel(this.plane.svg, box, x, y);
+    frame.along({ name: "z" });
+    const plot = panel(clipped(frame.group, box, "lx-line-of-z"), box, x, y);
     plot.band(posterior.map(([z, value]) => [z, 0, value]), "");
     plot.line(posterior, "lx-faint");
     plot.line(places.map((z) => [z, Math.exp(logNormal([z], [0], [1]))]), "lx-faint lx-dotted");
     plot.line(q, "");
     const height = Math.exp(logNormal([mean], [mean], [std]));
-    plot.text(mean, Math.min(top, height), "q", "lx-strong lx-middle", [0, -16]);
+    frame.text(mean, Math.min(0.94 * top, height), "q", "lx-strong", [12, -8]);
     plot.text(this.model.centre[0] + Math.sqrt(this.model.covariance[0][0]), Math.max(...posterior.map(([, value]) => value)) * 0.75, "p(z|x)", "lx-quiet", [4, 0]);
     plot.text(-1.6, Math.exp(logNormal([-1.6], [0], [1])), "prior", "lx-quiet lx-end", [0, -12]);
     this.handles = [
-      { at: [x(mean), y(Math.min(top, height))], move: ([a]) => this.change("mean", 0, Math.max(this.view.x[0], Math.min(this.view.x[1], x.back(a)))) },
-      { at: [x(mean + std), y(Math.min(top, height * Math.exp(-0.5)))], move: ([a]) => this.change("std", 0, Math.min(1.5, Math.abs(x.back(a) - mean))) },
+      { at: [x(mean), y(Math.min(top, height))], move: ([a]) => this.change("mean", 0, within(x.back(a), this.view.x)) },
+      { at: [x(mean + std), y(Math.min(top, height * Math.exp(-0.5)))], move: ([a]) => this.change("std", 0, Math.min(1.5, x.back(a) - mean)) },
     ];
     for (const { at: [a, b] } of this.handles) shape(plot.group, "circle", "lx-handle", { cx: a, cy: b, r: 6 });
   }
 }
+
+// Where the latents stand that are not shown: where the address says, else where the encoder puts them.
+const standing = (asked, model) => (asked in PLACES && model[asked] ? asked : "encoder");
+
+const within = (value, [low, high]) => Math.max(low, Math.min(high, value));
 
 function words(logEvidence, elbo, gap, about) {
   const part = (text, className = "") => Object.assign(document.createElement("span"), { textContent: text, className });

@@ -13,7 +13,7 @@ const WIDE = 5; // of the view, in standard deviations of the best q
 const EDGE = 1e-7; // of a pixel's probability: float32 knows no better
 
 /** What the choice of such a model is called. */
-export const ofRun = ({ run }) => `An image of ${run ?? "a run"}`;
+export const ofRun = "An image of a run";
 
 export class ImageModel {
   /** What the server knows of the image that the address names; `wait(words)` hears what is being done. */

@@ -4,7 +4,7 @@ import { node, set, shape } from "../run/nodes.mjs";
 import { nats } from "../run/numbers.mjs";
 import { random, normal } from "../latent/chance.mjs";
 import { signedTwo } from "../latent/words.mjs";
-import { drawing, panel, straight } from "./axes.mjs";
+import { clipped, drawing, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button, slider } from "./controls.mjs";
 import { draggable } from "./drag.mjs";
@@ -109,9 +109,10 @@ class Likelihood extends Section {
     const wide = (REACH * box.width) / box.height;
     const x = straight([-wide, wide], [box.left, box.left + box.width]);
     const y = straight([-REACH, REACH], [box.top + box.height, box.top]);
-    const plot = panel(this.plane.svg, box, x, y);
-    plot.across({ lines: false });
-    plot.along({ name: "x, first component" });
+    const frame = panel(this.plane.svg, box, x, y);
+    frame.across({ lines: false });
+    frame.along({ name: "x, first component" });
+    const plot = panel(clipped(frame.group, box, "lx-data"), box, x, y);
     for (const [a, b] of this.cloud.filter((point) => Math.abs(point[0]) < wide && Math.abs(point[1]) < REACH)) plot.circle(a, b, 2, "lx-soft");
     for (const times of [1, 2]) {
       outline(plot, this.settings.data.covariance, times, "lx-faint lx-dotted");

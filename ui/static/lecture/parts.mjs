@@ -40,7 +40,10 @@ function whisker({ group, y }, x, value, error) {
 
 function stack({ group, y, top, bottom }, left, rows) {
   const wanted = rows.map(({ at }) => Math.max(top + 8, Math.min(bottom - 12, y(at))));
-  apart(wanted, LINE).forEach((at, index) => {
+  const placed = apart(wanted, LINE);
+  const up = Math.max(0, Math.max(...placed) - (bottom - 12)); // a stack that has slid out comes back
+  const down = Math.max(0, top + 8 - (Math.min(...placed) - up));
+  placed.map((at) => at - up + down).forEach((at, index) => {
     const { name, value, className = "" } = rows[index];
     write(shape(group, "text", `lx-label ${className}`), left, at - 8, name);
     write(shape(group, "text", `lx-label lx-strong ${className}`), left, at + 9, nats(value));

@@ -4,7 +4,8 @@ import { answer } from "../latent/answer.mjs";
 import { node, set, shape } from "../run/nodes.mjs";
 import { count, nats } from "../run/numbers.mjs";
 import { clipped, drawing, logarithmic, panel, straight } from "./axes.mjs";
-import { createBadge } from "./badge.mjs";
+import { createBadge, small } from "./badge.mjs";
+import { large } from "./bayes.mjs";
 import { button, choices, selection } from "./controls.mjs";
 import { gallery } from "./gallery.mjs";
 import { ofRun } from "./image.mjs";
@@ -27,19 +28,22 @@ const PROPOSALS = {
   shifted: ["in the wrong place", (model) => ({ mean: model.best.mean.map((value, axis) => value + 2 * model.best.std[axis]), std: model.best.std })],
 };
 const OF_RUN = { prior: "the prior", q: "what the encoder says", optimised: "q, optimised", narrow: "too narrow" };
+const SAME = 1e-9; // below it χ² is that of equal weights, and a difference that of rounding
+const ENOUGH = 50; // samples must count, or the repeats' mean says little
+const FLOOR = 12; // powers of ten below the largest weight that the histogram shows
 const zeros = (model) => Array.from({ length: model.latent }, () => 0);
 const powers = (value) => (value >= 1000 ? value.toLocaleString("en-US") : String(value));
 
 class Sampling extends Section {
   build() {
-    Object.assign(this, { model: this.choice("model", ["linear", "dimensions", "run"]), seed: 1 });
+    Object.assign(this, { model: this.choice("model", ["linear", "dimensions", "run"]), seed: Math.round(this.asked("seed", 1, 1e6, 1)) });
     this.size = Number(this.choice("J", ["2", ...SIZES.map(String)]));
     this.proposal = this.choice("proposal", [...Object.keys(PROPOSALS), ...Object.keys(OF_RUN)]);
     this.said = node(this.root, "p", "lx-said");
     const row = node(this.root, "div", "lx-row");
     choices(row, {
       name: "Model", value: this.model, change: (model) => this.start({ model }),
-      options: [["linear", "Linear-Gaussian"], ["dimensions", "More latents"], ["run", ofRun(this.settings.data)]],
+      options: [["linear", "Linear-Gaussian"], ["dimensions", "More latents"], ["run", ofRun]],
     });
     this.sizes = choices(row, { name: "Latents", value: this.size, options: SIZES.map((size) => [size, String(size)]), change: (size) => this.start({ size }) });
     this.proposals = node(row, "span");
@@ -74,7 +78,7 @@ class Sampling extends Section {
     this.tiles.row.hidden = this.model !== "run" || !this.settings.data.tiles;
     this.root.dataset.repeats = 0;
     const image = this.settings.query.image;
-    this.tell({ model: this.model, J: this.model === "dimensions" ? this.size : undefined, proposal: this.proposal, image: this.model === "run" ? image : undefined });
+    this.tell({ run: this.settings.data.run, model: this.model, J: this.model === "dimensions" ? this.size : undefined, proposal: this.proposal, image: this.model === "run" ? image : undefined, seed: this.seed > 1 ? this.seed : undefined });
     if (this.model === "run") this.ask(this.turn);
     else this.prepare();
     this.redraw();
@@ -163,9 +167,10 @@ class Sampling extends Section {
     this.histogram.clear(width, HEIGHT);
     const values = Array.from(this.logs, (value) => (value - this.truth) / Math.LN10);
     const sorted = [...values].sort((one, other) => one - other);
-    const [low, high] = [Math.max(sorted[0], sorted.at(-1) - 12), sorted.at(-1) + 0.3];
+    const [low, high] = [Math.max(sorted[0], sorted.at(-1) - FLOOR), sorted.at(-1) + 0.3];
+    const below = sorted.findIndex((value) => value >= low);
     const bins = new Array(BINS).fill(0);
-    for (const value of values) bins[Math.max(0, Math.min(BINS - 1, Math.floor(((value - low) / (high - low)) * BINS)))] += 1;
+    for (const value of sorted.slice(below)) bins[Math.max(0, Math.min(BINS - 1, Math.floor(((value - low) / (high - low)) * BINS)))] += 1;
     const box = { left: 52, top: 24, width: width - 62, height: HEIGHT - 74 };
     const x = straight([low, high], [box.left, box.left + box.width]);
     const y = straight([0, 1.05 * Math.max(...bins)], [box.top + box.height, box.top]);
@@ -174,6 +179,8 @@ class Sampling extends Section {
     plot.along({ count: 4, name: "log10 of w / p(x)" });
     const wide = box.width / BINS;
     bins.forEach((number, index) => set(shape(plot.group, "rect", "lx-soft"), { x: box.left + index * wide, width: Math.max(1, wide - 1), y: y(number), height: box.top + box.height - y(number) }));
+    if (below) plot.text(low, y.domain[1], `${count(below)} smaller still`, "lx-quiet", [6, 26]);
+    if (high < 0) return void plot.text(high, y.domain[1], `w = p(x): ${Math.round(-high)} powers of ten to the right`, "lx-quiet lx-end", [-4, 8]);
     plot.line([[0, 0], [0, y.domain[1]]], "lx-thin");
     plot.text(0, y.domain[1], "w = p(x)", "lx-quiet lx-end", [-6, 8]);
   }
@@ -189,10 +196,21 @@ class Sampling extends Section {
       ? `${count(this.logs.length)} samples are worth ${count(size)}; at K = ${count(last.samples)} the median is ${nats(last.middle)} nats off.`
       : "χ² is infinite: q is too narrow, and no number of samples makes this safe.";
     Object.assign(this.root.dataset, { effective: size, middle: last.middle, chi: this.chi ?? "", mean: last.mean, truth: this.truth });
-    const about = this.exact ? "" : ` ln p(x) is itself an estimate here, ± ${nats(this.error)}.`;
-    const chi = this.chi === null ? "" : finite ? ` χ² of p(z|x) against q: ${this.chi < 1e4 ? nats(this.chi) : this.chi.toExponential(1)}.` : "";
-    this.note.textContent = `p-hat is unbiased: over ${this.rows.length} repeats its mean is ${average.toPrecision(3)} ± ${spread.toPrecision(1)} times p(x). Its logarithm is not: it errs low.${chi}${about}`;
+    const chi = this.chi === null ? "" : finite ? ` χ² of p(z|x) against q: ${this.chi < 1e4 ? nats(this.chi) : large(this.chi)}.` : "";
+    this.note.textContent = this.settings.ask ? "" : `${this.onAverage(average, spread)}${chi}`;
     this.check(last);
+  }
+
+  // What the repeats say of p-hat itself, and whether they are enough to say it.
+  onAverage(average, spread) {
+    if (this.exact && Math.abs(this.chi) < SAME) return "Every weight is p(x): q is the posterior.";
+    const found = `${average.toPrecision(3)} ± ${spread.toPrecision(2)}`;
+    if (!this.exact) {
+      const whose = `the best estimate of p(x), whose logarithm is known to ± ${nats(this.error)}`;
+      return `p-hat is right on average, its logarithm errs low. Here its mean over ${this.rows.length} repeats is ${found} times ${whose}.`;
+    }
+    if (this.chi === Infinity || effective(this.logs) < ENOUGH) return `p-hat is right on average, but ${this.rows.length} repeats are too few to show it: the mean is carried by rare codes that they may all have missed.`;
+    return `p-hat is right on average: over ${this.rows.length} repeats its mean is ${found} times p(x). Its logarithm errs low.`;
   }
 
   // Where χ²/K is small the mean of ln p̂ lies -χ²/2K from the truth, within three standard errors of the repeats.
@@ -201,7 +219,7 @@ class Sampling extends Section {
     this.badge.root.hidden = !asked;
     if (!asked) return;
     const error = Math.sqrt(mean(last.sorted.map((value) => (value - last.mean) ** 2)) / (last.sorted.length - 1));
-    this.badge.write({ one: last.mean, other: -this.chi / (2 * last.samples), within: 3 * error, words: (difference) => `at K = ${count(last.samples)} mean and prediction differ by ${difference} nats, three standard errors are ${(3 * error).toPrecision(1)}.` });
+    this.badge.write({ one: last.mean, other: -this.chi / (2 * last.samples), within: 3 * error + SAME, words: (difference) => `at K = ${count(last.samples)} mean and prediction differ by ${difference} nats, three standard errors are ${small(3 * error)}.` });
   }
 }
 
