@@ -5,7 +5,6 @@ import { node, set, shape } from "../run/nodes.mjs";
 import { count, nats } from "../run/numbers.mjs";
 import { clipped, drawing, logarithmic, panel, straight } from "./axes.mjs";
 import { createBadge, small } from "./badge.mjs";
-import { large } from "./bayes.mjs";
 import { button, choices, selection } from "./controls.mjs";
 import { gallery } from "./gallery.mjs";
 import { ofRun } from "./image.mjs";
@@ -196,7 +195,7 @@ class Sampling extends Section {
       ? `${count(this.logs.length)} samples are worth ${count(size)}; at K = ${count(last.samples)} the median is ${nats(last.middle)} nats off.`
       : "χ² is infinite: q is too narrow, and no number of samples makes this safe.";
     Object.assign(this.root.dataset, { effective: size, middle: last.middle, chi: this.chi ?? "", mean: last.mean, truth: this.truth });
-    const chi = this.chi === null ? "" : finite ? ` χ² of p(z|x) against q: ${this.chi < 1e4 ? nats(this.chi) : large(this.chi)}.` : "";
+    const chi = this.chi === null ? "" : finite ? ` χ² of p(z|x) against q: ${this.chi < 1e4 ? nats(this.chi) : this.chi.toExponential(1).replace("e+", "e")}.` : "";
     this.note.textContent = this.settings.ask ? "" : `${this.onAverage(average, spread)}${chi}`;
     this.check(last);
   }
