@@ -36,7 +36,7 @@ d_\phi(x, \varepsilon) &= \left|\det \frac{\partial z}{\partial \varepsilon}\rig
         ("Yes", "No"),
         1,
         r"Drag the point: $\ln d$ stays $\sum_j \ln \sigma_j$, for the map is straight. Choose the bent map: now the "
-        "cells of the grid differ in size, and so does $d$.",
+        "cells of the grid differ in size, and so does $d.$",
         state=("map", "at", "s1", "s2", "shear", "bend"),
     ),
     Section(
@@ -46,9 +46,10 @@ d_\phi(x, \varepsilon) &= \left|\det \frac{\partial z}{\partial \varepsilon}\rig
 \text{path:}\quad &\nabla_\phi\, f(\mu + \sigma\varepsilon)\\
 \text{score:}\quad &\big(f(z) - b\big)\,\nabla_\phi \ln q_\phi(z)
 \end{aligned}""",
-        "Both are right on average, for $f(z) = z^2$ as for any other. The score needs no slope of $f$, only its "
-        r"values, and pays for that. A baseline $b$ changes nothing on average, since $\mathbb{E}\,\nabla \ln q = 0$: "
-        r"take $\mathbb{E} f$, or for each sample the mean of $f$ over the others (leave-one-out).",
+        "Both are right on average, and not only for $f(z) = z^2$: the path for any $f$ with a slope, the score for "
+        r"any $f$ at all. The score needs only the values of $f,$ and pays for that. A baseline $b$ changes nothing on "
+        r"average, since $\mathbb{E}\,\nabla \ln q = 0$: take $\mathbb{E} f$, or for each sample the mean of $f$ over "
+        "the others (leave-one-out).",
         "At μ = 1, let σ go from 1 to 0.1. What becomes of the noise in d/dμ?",
         ("Both fall", "The path's falls, the score's rises"),
         1,

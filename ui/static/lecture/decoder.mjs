@@ -5,13 +5,15 @@ import { count } from "../run/numbers.mjs";
 import { drawing, logarithmic, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button } from "./controls.mjs";
-import { short } from "./estimators_charts.mjs";
+import { raise, raiseAll, short } from "./numerals.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const HEIGHT = 380;
 const SEEDS = 100;
 const WITHIN = 0.35; // of an error measured from few groups of codes, relative to 1/√S
 const NARROW = 640;
+const NAME = 28; // pixels from the middle to the end of a circle's name
+const TALL = 17; // and from the circle to the upper edge of that name
 
 class Decoder extends Section {
   build() {
@@ -19,10 +21,10 @@ class Decoder extends Section {
     this.said = node(this.root, "p", "lx-said");
     const row = node(this.root, "div", "lx-row");
     this.other = button(row, "Other codes", () => this.reseed());
-    this.picture = drawing(this.root, "The decoder's gradient from a few codes");
-    this.badge = createBadge(this.root);
     this.note = node(this.root, "p", "lx-note");
     this.note.setAttribute("role", "status");
+    this.picture = drawing(this.root, "The decoder's gradient from a few codes");
+    this.badge = createBadge(this.root);
     this.read();
   }
 
@@ -34,6 +36,7 @@ class Decoder extends Section {
 
   async read() {
     this.other.disabled = true;
+    this.failed = false;
     this.note.textContent = "Drawing codes, and passing each back through the decoder…";
     Object.assign(this.root.dataset, { measured: 0 });
     try {
@@ -43,17 +46,18 @@ class Decoder extends Section {
       this.found = { ...found, errors: found.variance.map((value) => Math.sqrt(value) / found.norm) };
       this.root.dataset.measured = 1;
     } catch (error) {
-      if (!this.abort.signal.aborted) this.note.textContent = error.message;
+      if (!this.abort.signal.aborted) [this.failed, this.note.textContent] = [true, error.message];
     }
     this.other.disabled = false;
     this.redraw();
   }
 
   draw() {
-    if (!this.found || this.root.dataset.measured === "0") return;
-    if (!(this.found.norm > 0)) return void (this.note.textContent = "On these images the gradient is zero, as far as one can tell: there is nothing to be right or wrong about.");
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
+    if (!this.found) return this.picture.clear(width, this.failed ? 0 : narrow ? 2 * HEIGHT : HEIGHT); // the room that it will take
+    if (this.root.dataset.measured === "0") return;
+    if (!(this.found.norm > 0)) return void (this.note.textContent = "On these images the gradient is zero, as far as one can tell: there is nothing to be right or wrong about.");
     this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "The true gradient with circles of typical errors, and the error against the number of codes");
     this.drawCircles(narrow ? width : 0.5 * width);
     this.drawErrors(narrow ? { left: 50, top: HEIGHT + 30, width: width - 60 } : { left: 0.5 * width + 56, top: 30, width: 0.5 * width - 66 });
@@ -69,34 +73,34 @@ class Decoder extends Section {
     const left = (width - (1 + most - before) * unit) / 2;
     const [x, y] = [straight([0, 1], [left, left + unit]), straight([0, 1], [HEIGHT / 2, HEIGHT / 2 - unit])];
     const group = shape(this.picture.svg, "g");
-    errors.forEach((error, index) => {
-      set(shape(group, "circle", index ? "lx-line lx-thin lx-faint" : "lx-line"), { cx: x(1), cy: y(0), r: error * unit });
-    });
+    const shown = this.settings.ask ? [0] : rings(errors.map((error) => error * unit));
+    for (const index of shown) set(shape(group, "circle", index ? "lx-line lx-thin lx-faint" : "lx-line"), { cx: x(1), cy: y(0), r: errors[index] * unit });
     set(shape(group, "path", "lx-line"), { d: `M${x(0)},${y(0)}H${x(1)}`, "stroke-width": 3 });
     set(shape(group, "path", "lx-bar"), { d: `M${x(1)},${y(0)}l-12,-6v12z` });
     write(shape(group, "text", "lx-label lx-strong"), x(0), y(0) + 18, "the gradient");
-    let last = Infinity;
-    errors.forEach((error, index) => {
-      const at = y(0) - error * unit - 9;
-      if (index && at - last < 15) return;
-      last = at;
-      write(shape(group, "text", `lx-label lx-middle ${index ? "lx-quiet" : ""}`), x(1), at, `${samples[index]} ${samples[index] === 1 ? "code" : "codes"}`);
-    });
+    for (const index of shown) {
+      const name = shape(group, "text", `lx-label lx-middle ${index ? "lx-quiet" : ""}`);
+      write(name, x(1), y(0) - errors[index] * unit - 9, `${samples[index]} ${samples[index] === 1 ? "code" : "codes"}`);
+    }
   }
 
   drawErrors({ left, top, width }) {
     const { errors, samples } = this.found;
     const height = HEIGHT - 70;
-    const [x, y] = [logarithmic([1, samples.at(-1)], [left, left + width - 60]), logarithmic([errors.at(-1) / 1.6, errors[0] * 1.6], [top + height, top])];
+    const [x, y] = [logarithmic([1, samples.at(-1)], [left, left + width]), logarithmic([errors.at(-1) / 1.6, errors[0] * 1.6], [top + height, top])];
     x.ticks = () => samples;
     const steps = [1, 2, 5].flatMap((digit) => [-4, -3, -2, -1, 0, 1, 2].map((power) => digit * 10 ** power)).sort((a, b) => a - b);
     y.ticks = () => steps.filter((value) => value >= y.domain[0] && value <= y.domain[1]).slice(0, 6);
-    const plot = panel(this.picture.svg, { left, top, width: width - 60, height }, x, y);
+    const plot = panel(this.picture.svg, { left, top, width, height }, x, y);
     plot.across({ words: short, name: "typical error / |gradient|" });
     plot.along({ name: "codes S of each image" });
+    raiseAll(plot.group);
+    plot.circle(1, errors[0], 4.5, "lx-bar");
+    if (this.settings.ask) return; // the rest is the answer
     plot.line(samples.map((s) => [s, errors[0] / Math.sqrt(s)]), "lx-thin lx-faint lx-dashed");
-    samples.forEach((s, index) => plot.circle(s, errors[index], 4.5, "lx-bar"));
-    plot.text(samples.at(-1), errors[0] / Math.sqrt(samples.at(-1)), "1 / root of S", "lx-quiet", [10, 0]);
+    samples.slice(1).forEach((s, index) => plot.circle(s, errors[index + 1], 4.5, "lx-bar"));
+    const middle = samples[Math.floor(samples.length / 2)];
+    plot.text(middle, errors[0] / Math.sqrt(middle), "1 / root of S", "lx-quiet lx-end", [-8, 16]);
   }
 
   report() {
@@ -108,7 +112,19 @@ class Decoder extends Section {
     Object.assign(this.root.dataset, { one: errors[0], many: errors.at(-1), law: most });
     this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `the measured errors (dots) are within ${(100 * most).toFixed(0)} % of one over the root of S.` });
     this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.draws)} codes of each, ${count(found.parameters)} parameters. Norm of the gradient: ${short(found.norm)} nats per image.`;
+    raise(this.note);
   }
+}
+
+// The places of the circles between which there is room for their names, from the smallest on; that of one code always.
+function rings(radii) {
+  const clear = (inner, outer) => Math.sqrt(outer ** 2 - NAME ** 2) > inner + TALL;
+  const kept = [];
+  for (let index = radii.length - 1; index >= 0; index -= 1) {
+    if (index === 0) while (kept.length && !clear(radii[kept.at(-1)], radii[0])) kept.pop();
+    if (!kept.length || clear(radii[kept.at(-1)], radii[index])) kept.push(index);
+  }
+  return kept;
 }
 
 const percent = (share) => `${short(Number((100 * share).toPrecision(2)))} %`;

@@ -5,9 +5,10 @@ import { count } from "../run/numbers.mjs";
 import { drawing } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button, choices } from "./controls.mjs";
-import { drawNoise, drawRows, short } from "./estimators_charts.mjs";
+import { drawNoise, drawRows } from "./estimators_charts.mjs";
 import { ESTIMATORS } from "./estimators_maths.mjs";
 import { mean } from "./maths.mjs";
+import { raise, short } from "./numerals.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const HEIGHT = 384;
@@ -28,10 +29,10 @@ class Encoder extends Section {
     choices(row, { name: "Codes S an image", options: SAMPLES.map((number) => [String(number), String(number)]), value: String(this.samples), change: (value) => this.take("samples", Number(value)) });
     choices(row, { name: "Show", options: [["variance", "variance"], ["snr", "signal to noise"]], value: this.shown, change: (value) => this.take("shown", value) });
     this.other = button(row, "Other codes", () => this.reseed());
-    this.picture = drawing(this.root, "Estimates of the encoder's gradient, and their noise");
-    this.badge = createBadge(this.root);
     this.note = node(this.root, "p", "lx-note");
     this.note.setAttribute("role", "status");
+    this.picture = drawing(this.root, "Estimates of the encoder's gradient, and their noise");
+    this.badge = createBadge(this.root);
     this.read();
   }
 
@@ -53,6 +54,7 @@ class Encoder extends Section {
 
   async read() {
     this.other.disabled = true;
+    this.failed = false;
     this.note.textContent = "Drawing codes, and asking the decoder about them…";
     Object.assign(this.root.dataset, { measured: 0 });
     try {
@@ -62,7 +64,7 @@ class Encoder extends Section {
       this.found = found;
       this.root.dataset.measured = 1;
     } catch (error) {
-      if (!this.abort.signal.aborted) this.note.textContent = error.message;
+      if (!this.abort.signal.aborted) [this.failed, this.note.textContent] = [true, error.message];
     }
     this.other.disabled = false;
     this.redraw();
@@ -73,9 +75,10 @@ class Encoder extends Section {
   }
 
   draw() {
-    if (!this.found || this.root.dataset.measured === "0") return;
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
+    if (!this.found) return this.picture.clear(width, this.failed ? 0 : narrow ? 2 * HEIGHT : HEIGHT); // the room that it will take
+    if (this.root.dataset.measured === "0") return;
     this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "How far each estimate leads along the true gradient, and the variance of each estimator");
     this.drawEstimates(narrow ? width : 0.52 * width);
     const lines = ESTIMATORS.map((estimator) => ({
@@ -127,10 +130,12 @@ class Encoder extends Section {
     const times = score.variance / path.variance;
     const much = Number.isFinite(times) ? `${short(times)} times the path's variance` : "noisy, the path is not";
     this.said.textContent = `${samples === 1 ? "One code" : `${samples} codes`}, score: ${much}; ${(100 * score.downhill).toFixed(0)} % of its steps lead downhill.`;
+    raise(this.said);
     const most = Math.max(...ESTIMATORS.map((estimator) => this.offset(estimator)));
     Object.assign(this.root.dataset, { ratio: times, downhill: score.downhill, offset: most });
     this.badge.write({ one: most, other: 0, within: WITHIN, words: () => `every mean leads as far along the gradient as the path's, within ${most.toFixed(1)} standard errors.` });
     this.note.textContent = `${found.images} test images at step ${count(found.step)}, ${count(found.codes)} codes of each, ${count(found.parameters)} parameters. Norm of the gradient: ${short(found.norm)} nats per image.`;
+    raise(this.note);
   }
 }
 

@@ -5,8 +5,9 @@ import { signedTwo } from "../latent/words.mjs";
 import { drawing } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { choices, slider } from "./controls.mjs";
-import { drawNoise, drawRows, short } from "./estimators_charts.mjs";
+import { drawNoise, drawRows } from "./estimators_charts.mjs";
 import { ESTIMATORS, estimates, gradient, noise, spread, variance, works } from "./estimators_maths.mjs";
+import { raise, short } from "./numerals.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const HEIGHT = 356;
@@ -97,6 +98,7 @@ class Estimators extends Section {
     const { mu, sigma, of, samples } = this;
     const [path, score] = ["pathwise", "score"].map((estimator) => variance(estimator, mu, sigma, of, samples));
     this.said.textContent = `The score is ${short(score / path)} times as noisy as the path: variance ${short(score)} against ${short(path)}.`;
+    raise(this.said);
     const off = ESTIMATORS.map((estimator) => {
       const found = measured[estimator][SAMPLES.indexOf(samples)];
       return found ? Math.abs(found.variance - variance(estimator, mu, sigma, of, samples)) / found.error : 0;

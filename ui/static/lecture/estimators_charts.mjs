@@ -1,21 +1,13 @@
 // Charts of estimators: rows of their estimates over one axis, and what becomes of their noise with more samples.
 
 import { set, shape, write } from "../run/nodes.mjs";
-import { tick } from "../run/numbers.mjs";
 import { apart, logarithmic, panel, straight } from "./axes.mjs";
 import { CLASSES, NAMES } from "./estimators_maths.mjs";
+import { raiseAll, short } from "./numerals.mjs";
 
 const BINS = 81;
 const LOW = 42; // pixels under a chart, for its numbers and the name of its axis
 const SIDE = 104; // pixels right of a chart, for the names of its lines
-
-/** Two or three digits that matter, with thousands commas; powers of ten where there would be many zeros. */
-export function short(value) {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-3) return value.toExponential(1).replace(".0e", "e").replace("e+", "e").replace("-", "\u2212");
-  return size >= 100 ? tick(Math.round(value)) : tick(Number(value.toPrecision(3)));
-}
 
 /** Rows of { name, values, note }, each drawn as a histogram of its own height; `marks` are vertical lines { at, words }. */
 export function drawRows(svg, { left, top, width, height, rows, range, marks, name }) {
@@ -28,6 +20,7 @@ export function drawRows(svg, { left, top, width, height, rows, range, marks, na
     write(shape(plot.group, "text", `lx-label lx-middle ${strong ? "" : "lx-quiet"}`), x(at), top - 14, words);
   }
   rows.forEach((row, index) => drawRow(plot, row, x, top + (index + 1) * each, each));
+  raiseAll(plot.group);
 }
 
 function drawRow({ group, left, right }, { estimator, values, note }, x, bottom, height) {
@@ -49,10 +42,12 @@ function drawRow({ group, left, right }, { estimator, values, note }, x, bottom,
   set(shape(group, "path", estimator === "pathwise" ? "lx-bar" : "lx-soft"), { d: path });
 }
 
-/** Lines of { estimator, points: [samples, exact or null, measured or null] } over the number of samples, both axes logarithmic. */
+/** Lines of { estimator, points: [samples, exact or null, measured or null] } over the number of samples, both axes logarithmic.
+    Where no value is above zero, they are ratios to a gradient of zero. */
 export function drawNoise(svg, { left, top, width, height, lines, name, chosen, samples, ticks = samples }) {
-  const all = lines.flatMap(({ points }) => points.flatMap(([, exact, measured]) => [exact, measured])).filter((value) => value > 0 && Number.isFinite(value));
-  const [low, high] = all.length ? [Math.min(...all), Math.max(...all)] : [0.1, 10];
+  const all = lines.flatMap(({ points }) => points.flatMap(([, exact, measured]) => [exact, measured])).filter(seen);
+  if (!all.length) return write(shape(svg, "text", "lx-label lx-quiet lx-middle"), left + width / 2, top + height / 2, "the gradient is 0 here: all is noise");
+  const [low, high] = [Math.min(...all), Math.max(...all)];
   const box = { left, top, width: width - SIDE, height: height - LOW };
   const x = logarithmic([samples[0], samples.at(-1)], [left, left + box.width]);
   const y = logarithmic([low / 1.5, high * 1.5], [top + box.height, top]);
@@ -64,14 +59,18 @@ export function drawNoise(svg, { left, top, width, height, lines, name, chosen, 
   if (chosen) set(shape(plot.group, "path", "lx-grid"), { d: `M${x(chosen)},${top}V${plot.bottom}` });
   for (const { estimator, points } of lines) {
     plot.line(points.filter(([, exact]) => exact !== null).map(([s, exact]) => [s, exact]), CLASSES[estimator]);
-    for (const [s, , measured] of points) if (measured !== null) plot.circle(s, measured, 3.5, estimator === "pathwise" ? "lx-bar" : "lx-dot");
+    for (const [s, , measured] of points) if (seen(measured)) plot.circle(s, measured, 3.5, estimator === "pathwise" ? "lx-bar" : "lx-dot");
   }
-  const ends = lines.map(({ points }) => y(points.at(-1)[1] ?? points.at(-1)[2]));
+  const ends = lines.map(({ points }) => Math.max(top, Math.min(plot.bottom, y(points.at(-1)[1] ?? points.at(-1)[2]))));
   apart(ends, 17).forEach((at, index) => {
     const { estimator } = lines[index];
     write(shape(plot.group, "text", `lx-label ${estimator === "pathwise" ? "lx-strong" : ""}`), plot.right + 10, at, NAMES[estimator]);
   });
+  raiseAll(plot.group);
 }
+
+// What has a place on a logarithmic axis.
+const seen = (value) => value > 0 && Number.isFinite(value);
 
 // Powers of ten, at most five of them.
 function thinned(powers) {

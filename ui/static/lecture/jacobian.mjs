@@ -8,9 +8,11 @@ import { choices, slider } from "./controls.mjs";
 import { draggable } from "./drag.mjs";
 import { noise } from "./estimators_maths.mjs";
 import { PlaneMap, area, bothSides } from "./jacobian_maths.mjs";
+import { differenceOfPrinted, raise, raiseAll, short } from "./numerals.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const REACH = 3.3; // of both planes
+const EDGE = 3.15; // at which a point from beyond is drawn, to be fetched back
 const WITHIN = 1e-12; // nats
 const DOTS = 300;
 const CELL = 0.6; // of the small square's side
@@ -91,8 +93,13 @@ class Jacobian extends Section {
     this.report(map);
   }
 
-  spot({ x, y }, [a, b]) {
+  spot({ x, y }, point) {
+    const [a, b] = this.held(point);
     return [x(a), y(b)];
+  }
+
+  held(point) {
+    return point.map((value) => Math.max(-EDGE, Math.min(EDGE, value)));
   }
 
   place({ x, y }, [a, b]) {
@@ -116,11 +123,16 @@ class Jacobian extends Section {
     const corners = this.corners();
     const path = this.edges(corners).map(seen).map(([a, b]) => `${x(a).toFixed(2)},${y(b).toFixed(2)}`).join("L");
     set(shape(plot.group, "path", ""), { d: `M${path}Z`, fill: "currentColor", "fill-opacity": 0.22, stroke: "currentColor", "stroke-width": 1.5 });
-    plot.circle(...seen(this.at), 5, "lx-handle");
-    const title = shape(plot.group, "text", "lx-label lx-strong");
-    write(title, left + 8, top + 12, name === "ε" ? "ε from N(0, I)" : "z from q(z|x)");
-    const note = shape(plot.group, "text", "lx-label");
-    write(note, left + 8, top + size - 14, name === "ε" ? "square: area 1" : `area ${signedTwo(area(this.edges(corners).map(seen)) / CELL ** 2)}`);
+    const [a, b] = seen(this.at);
+    plot.circle(...this.held([a, b]), 5, "lx-handle");
+    // In the corners left of the point, unless it is in one of them.
+    const words = (style, up, text) => {
+      const away = a < 0 && b > 0 === up;
+      write(shape(plot.group, "text", `lx-label ${style} ${away ? "lx-end" : ""}`), away ? left + size - 8 : left + 8, up ? top + 12 : top + size - 14, text);
+    };
+    words("lx-strong", true, name === "ε" ? "ε from N(0, I)" : "z from q(z|x)");
+    words("", false, name === "ε" ? "square: area 1" : `area ${short(area(this.edges(corners).map(seen)) / CELL ** 2)}`);
+    raiseAll(plot.group);
     return { x, y };
   }
 
@@ -151,7 +163,8 @@ class Jacobian extends Section {
   report(map) {
     const { logNoise, logVolume, changed, direct } = bothSides(map, this.at);
     const sign = logVolume < 0 ? "+" : "\u2212";
-    this.said.textContent = `ln q(z) = ln p(ε) − ln d = ${signedTwo(logNoise)} ${sign} ${signedTwo(Math.abs(logVolume))} = ${signedTwo(changed)}; d = ${signedTwo(Math.exp(logVolume))} here.`;
+    this.said.textContent = `ln q(z) = ln p(ε) − ln d = ${signedTwo(logNoise)} ${sign} ${signedTwo(Math.abs(logVolume))} = ${signedTwo(differenceOfPrinted(logNoise, logVolume))}; d = ${short(Math.exp(logVolume))} here.`;
+    raise(this.said);
     Object.assign(this.root.dataset, { changed, direct, volume: Math.exp(logVolume), at: this.at.map((value) => value.toFixed(3)).join(",") });
     this.badge.write({
       one: changed, other: direct, within: WITHIN,

@@ -9,6 +9,7 @@ import { draggable } from "./drag.mjs";
 import { noise } from "./estimators_maths.mjs";
 import { logRatio, misread, ownHalf, priorHalf, quadrature, samplingError } from "./kl_maths.mjs";
 import { logNormal } from "./maths.mjs";
+import { differenceOfPrinted } from "./numerals.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const HEIGHT = 206; // of the upper drawing
@@ -18,6 +19,7 @@ const SEEDS = 100;
 const WITHIN = 1e-9; // nats: of closed forms and quadrature
 const RULES = [["mu", "μ", -3, 3, 1], ["sigma", "σ", 0.05, 2.5, 0.5]];
 const NARROW = 600;
+const REACH = 6; // of the axis of z: the handles stay on it
 
 class Kl extends Section {
   build() {
@@ -35,10 +37,9 @@ class Kl extends Section {
     const row = node(this.root, "div", "lx-row");
     button(row, "Other draws", () => this.reseed());
     this.badge = createBadge(row);
-    const note = node(this.root, "p", "lx-note lx-row");
-    note.style.flexWrap = "nowrap";
-    set(shape(shape(note, "svg", "lx-icon", { viewBox: "0 0 16 16", role: "img", "aria-label": "Attention" }), "path"), { d: "M8 2L15 14H1ZM8 7v3M8 12v.3" });
-    this.warning = node(note, "span");
+    const note = node(this.root, "details", "lx-note");
+    node(note, "summary", "", "If your lecture notes say 3 + σ² for 1 + ln σ²");
+    this.warning = node(note, "p");
   }
 
   reseed() {
@@ -63,7 +64,7 @@ class Kl extends Section {
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
     const [own, prior] = [ownHalf(this.sigma), priorHalf(this.mu, this.sigma)];
-    this.picture.clear(width, narrow ? 2 * HEIGHT + 16 : HEIGHT, `KL ${signedTwo(own - prior)} = ${signedTwo(own)} − (${signedTwo(prior)})`);
+    this.picture.clear(width, narrow ? 2 * HEIGHT + 16 : HEIGHT, `KL ${signedTwo(differenceOfPrinted(own, prior))} = ${signedTwo(own)} − (${signedTwo(prior)})`);
     this.drawDensities(narrow ? width : 0.52 * width);
     this.drawHalves(narrow ? { left: 44, top: HEIGHT + 30, width: width - 60 } : { left: 0.52 * width + 60, top: 14, width: 0.48 * width - 70 }, own, prior);
     this.drawDraws(width, own - prior);
@@ -72,20 +73,20 @@ class Kl extends Section {
 
   drawDensities(width) {
     const { mu, sigma } = this;
-    const x = straight([-4, 4], [8, width - 8]);
-    const y = straight([0, 0.9], [HEIGHT - 30, 8]);
+    const x = straight([-REACH, REACH], [8, width - 8]);
+    const density = (z, m, s) => Math.exp(logNormal([z], [m], [s]));
+    const y = straight([0, Math.max(0.9, 1.1 * density(mu, mu, sigma))], [HEIGHT - 30, 8]);
     const plot = panel(this.picture.svg, { left: 8, top: 8, width: width - 16, height: HEIGHT - 38 }, x, y);
     plot.along({ count: 7, name: "" });
-    const cut = (z, m, s) => Math.min(0.9, Math.exp(logNormal([z], [m], [s])));
-    const places = Array.from({ length: 321 }, (_, index) => -4 + index / 40);
-    plot.line(places.map((z) => [z, cut(z, 0, 1)]), "lx-faint lx-dotted");
-    plot.band(places.map((z) => [z, 0, cut(z, mu, sigma)]), "");
-    plot.line(places.map((z) => [z, cut(z, mu, sigma)]), "");
+    const places = Array.from({ length: 481 }, (_, index) => -REACH + index / 40);
+    plot.line(places.map((z) => [z, density(z, 0, 1)]), "lx-faint lx-dotted");
+    plot.band(places.map((z) => [z, 0, density(z, mu, sigma)]), "");
+    plot.line(places.map((z) => [z, density(z, mu, sigma)]), "");
     const side = mu < 0 ? 1 : -1; // where q is not
-    plot.text(side * 1.35, cut(1.35, 0, 1), "prior p", `lx-quiet ${side < 0 ? "lx-end" : ""}`, [6 * side, -6]);
+    plot.text(side * 1.35, density(1.35, 0, 1), "prior p", `lx-quiet ${side < 0 ? "lx-end" : ""}`, [6 * side, -6]);
     this.handles = [
-      { at: [x(mu), y(cut(mu, mu, sigma))], move: ([a]) => this.take("mu", x.back(a)) },
-      { at: [x(mu + sigma), y(cut(mu + sigma, mu, sigma))], move: ([a]) => this.take("sigma", Math.abs(x.back(a) - mu)) },
+      { at: [x(mu), y(density(mu, mu, sigma))], move: ([a]) => this.take("mu", x.back(a)) },
+      { at: [x(mu + sigma), y(density(mu + sigma, mu, sigma))], move: ([a]) => this.take("sigma", x.back(a) - mu) },
     ];
     this.handles.forEach(({ at: [a, b] }, index) => {
       shape(plot.group, "circle", "lx-handle", { cx: a, cy: b, r: 7 });
@@ -117,7 +118,7 @@ class Kl extends Section {
     for (const [at, value] of [[0.03, own], [0.36, prior]]) set(shape(plot.group, "path", "lx-line lx-thin lx-faint lx-dashed"), { d: `M${left + at * width},${y(value)}H${left + 0.69 * width + wide}` });
     const middle = y((own + prior) / 2);
     write(shape(plot.group, "text", "lx-label lx-kl"), left + 0.69 * width + wide + 7, middle - 9, "KL");
-    write(shape(plot.group, "text", "lx-label lx-strong lx-kl"), left + 0.69 * width + wide + 7, middle + 9, signedTwo(own - prior));
+    write(shape(plot.group, "text", "lx-label lx-strong lx-kl"), left + 0.69 * width + wide + 7, middle + 9, signedTwo(differenceOfPrinted(own, prior)));
     set(shape(plot.group, "path", "lx-line lx-thin"), { d: `M${left},${y(0)}H${left + width}` });
   }
 
@@ -146,14 +147,14 @@ class Kl extends Section {
     const { mu, sigma } = this;
     const kl = own - prior;
     this.said.replaceChildren(
-      `KL = mean ln q − mean ln p = ${signedTwo(own)} − (${signedTwo(prior)}) = `, Object.assign(document.createElement("strong"), { textContent: signedTwo(kl) }),
+      `KL = mean ln q − mean ln p = ${signedTwo(own)} − (${signedTwo(prior)}) = `, Object.assign(document.createElement("strong"), { textContent: signedTwo(differenceOfPrinted(own, prior)) }),
       ` nats; one draw: ± ${signedTwo(samplingError(mu, sigma))}.`,
     );
     Object.assign(this.root.dataset, { own, prior, kl, mu: mu.toFixed(3), sigma: sigma.toFixed(3) });
     const by = quadrature(mu, sigma);
     this.badge.write({ one: Math.max(Math.abs(by[0] - prior), Math.abs(by[1] - own)), other: 0, within: WITHIN, words: (difference) => `closed forms and quadrature differ by ${difference} nats.` });
     const wrong = misread(sigma);
-    this.warning.textContent = `The note's scan reads 3 + σ² for 1 + ln σ²: mean ln q would be ${signedTwo(wrong)}, and the KL ${signedTwo(wrong - prior)}${wrong < prior ? ", which no KL can be" : ""}.`;
+    this.warning.textContent = `Mean ln q would then be ${signedTwo(wrong)}, and the KL ${signedTwo(differenceOfPrinted(wrong, prior))}${wrong < prior ? ", which no KL can be" : ` instead of ${signedTwo(differenceOfPrinted(own, prior))}`}.`;
   }
 }
 

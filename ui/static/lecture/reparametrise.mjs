@@ -2,7 +2,7 @@
 
 import { node, set, shape } from "../run/nodes.mjs";
 import { signedTwo } from "../latent/words.mjs";
-import { drawing, panel, straight } from "./axes.mjs";
+import { clipped, drawing, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button, slider } from "./controls.mjs";
 import { draggable } from "./drag.mjs";
@@ -14,14 +14,15 @@ const HEIGHT = 400;
 const DRAWS = 24;
 const SEEDS = 100;
 const REACH = 4.2; // of both axes
-const TALL = 96; // pixels of a density of height PEAK
-const PEAK = 0.6;
+const TALL = 96; // pixels of the highest density
+const PEAK = 0.6; // more where q is higher
 const STEP = 1e-4; // of the difference quotient
 const WITHIN = 1e-8;
 const CURVE = 121;
 const NARROW = 640;
 const RULES = [["mu", "μ", -2, 2], ["sigma", "σ", 0.1, 1.5]];
 
+const peak = (sigma) => Math.exp(logNormal([0], [0], [sigma]));
 const bounded = ([, , low, high], value) => Math.max(low, Math.min(high, value));
 
 class Reparametrise extends Section {
@@ -82,19 +83,20 @@ class Reparametrise extends Section {
     const [left, right] = [8, width - 8];
     const [above, below] = [TALL + 24, HEIGHT - 30 - TALL];
     const x = straight([-REACH, REACH], [left, right]);
-    const up = straight([0, PEAK], [above, above - TALL]);
-    const down = straight([0, PEAK], [below, below + TALL]);
+    const most = Math.max(PEAK, 1.1 * peak(this.sigma));
+    const up = straight([0, most], [above, above - TALL]);
+    const down = straight([0, most], [below, below + TALL]);
     const top = panel(this.picture.svg, { left, top: above - TALL, width: right - left, height: TALL }, x, up);
     const low = panel(this.picture.svg, { left, top: below, width: right - left, height: TALL }, x, down);
     const places = Array.from({ length: 201 }, (_, index) => -REACH + (index * 2 * REACH) / 200);
-    const density = (of, mu, sigma) => places.map((z) => [z, of(Math.exp(logNormal([z], [mu], [sigma])))]);
-    top.band(density((value) => value, 0, 1).map(([z, value]) => [z, 0, value]), "");
-    top.line(density((value) => value, 0, 1), "lx-faint");
-    low.band(density((value) => Math.min(value, 0.72), this.mu, this.sigma).map(([z, value]) => [z, 0, value]), "");
-    low.line(density((value) => Math.min(value, 0.72), this.mu, this.sigma), "");
-    this.drawLines(x, above, below);
-    top.text(-REACH, 0.5, "ε from N(0, 1)", "lx-quiet", [0, 0]);
-    low.text(-REACH, 0.42, "z = μ + σε", "lx-strong", [0, 0]);
+    const density = (mu, sigma) => places.map((z) => [z, Math.exp(logNormal([z], [mu], [sigma]))]);
+    top.band(density(0, 1).map(([z, value]) => [z, 0, value]), "");
+    top.line(density(0, 1), "lx-faint");
+    low.band(density(this.mu, this.sigma).map(([z, value]) => [z, 0, value]), "");
+    low.line(density(this.mu, this.sigma), "");
+    this.drawLines(clipped(this.picture.svg, { left, top: above - 4, width: right - left, height: below - above + 8 }, "lx-paths"), x, above, below);
+    top.text(-REACH, 0, "ε from N(0, 1)", "lx-quiet", [0, -80]);
+    low.text(-REACH, 0, "z = μ + σε", "lx-strong", [0, 67]);
     for (const value of [-4, -2, 0, 2, 4]) {
       const text = shape(low.group, "text", "lx-tick lx-middle");
       set(text, { x: x(value), y: HEIGHT - 4 });
@@ -103,8 +105,7 @@ class Reparametrise extends Section {
     this.drawHandles(low, x, below);
   }
 
-  drawLines(x, above, below) {
-    const group = shape(this.picture.svg, "g");
+  drawLines(group, x, above, below) {
     for (const e of this.epsilon) {
       const z = this.mu + this.sigma * e;
       set(shape(group, "path", "lx-line lx-thin lx-faint"), { "stroke-opacity": 0.45, d: `M${x(e)},${above}C${x(e)},${(above + below) / 2} ${x(z)},${(above + below) / 2} ${x(z)},${below}` });
@@ -114,13 +115,12 @@ class Reparametrise extends Section {
   }
 
   drawHandles({ group, y }, x, below) {
-    const peak = Math.min(0.72, Math.exp(logNormal([this.mu], [this.mu], [this.sigma])));
-    const side = Math.min(0.72, Math.exp(logNormal([this.mu + this.sigma], [this.mu], [this.sigma])));
+    const height = peak(this.sigma);
     this.handles = [
-      { at: [x(this.mu), y(peak)], words: "μ", move: ([a]) => this.take("mu", x.back(a)) },
-      { at: [x(this.mu + this.sigma), y(side)], words: "σ", move: ([a]) => this.take("sigma", Math.abs(x.back(a) - this.mu)) },
+      { at: [x(this.mu), y(height)], words: "μ", move: ([a]) => this.take("mu", x.back(a)) },
+      { at: [x(this.mu + this.sigma), y(Math.exp(-0.5) * height)], words: "σ", move: ([a]) => this.take("sigma", x.back(a) - this.mu) },
     ];
-    set(shape(group, "path", "lx-line lx-thin lx-dashed"), { d: `M${x(this.mu)},${below}V${y(peak)}` });
+    set(shape(group, "path", "lx-line lx-thin lx-dashed"), { d: `M${x(this.mu)},${below}V${y(height)}` });
     this.handles.forEach(({ at: [a, b], words }, index) => {
       shape(group, "circle", "lx-handle", { cx: a, cy: b, r: 7 });
       const text = shape(group, "text", `lx-label lx-strong ${index ? "" : "lx-end"}`);
@@ -134,17 +134,19 @@ class Reparametrise extends Section {
     const same = places.map((mu) => [mu, this.estimate(mu)]);
     const anew = places.map((mu, index) => [mu, this.estimate(mu, this.sigma, this.fresh.subarray(index * DRAWS, (index + 1) * DRAWS))]);
     const y = straight([0, 8], [box.top + box.height, box.top]);
-    const plot = panel(this.picture.svg, box, straight([-2, 2], [box.left, box.left + box.width]), y);
+    const x = straight([-2, 2], [box.left, box.left + box.width]);
+    const plot = panel(this.picture.svg, box, x, y);
+    const inside = panel(clipped(this.picture.svg, box, "lx-slopes"), box, x, y);
     plot.across({ count: 4 });
     plot.along({ count: 4, name: "μ" });
     plot.text(-2, 8, "mean of z² over the draws", "lx-quiet", [-20, -20]);
     if (!this.settings.ask) {
-      plot.line(anew.map(([mu, value]) => [mu, Math.min(8, value)]), "lx-thin lx-faint");
-      plot.text(0, 6, "jagged: new ε at each μ", "lx-quiet lx-middle", [0, 10]);
+      inside.line(anew, "lx-thin lx-faint");
+      inside.text(0, 6, "jagged: new ε at each μ", "lx-quiet lx-middle", [0, 10]);
     }
-    plot.line(same.map(([mu, value]) => [mu, Math.min(8, value)]), "");
-    plot.text(0, 6, "the same ε at each μ", "lx-strong lx-middle", [0, -9]);
-    this.drawSlope(plot);
+    inside.line(same, "");
+    inside.text(0, 6, "the same ε at each μ", "lx-strong lx-middle", [0, -9]);
+    this.drawSlope(inside);
   }
 
   drawSlope(plot) {
