@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Server, Witness, settled
+from tests.browser.lecture_views import MOUNT, changed, drag, mount, number, tuned
 from vae_core.gaussian import DiagonalGaussian
 from vae_core.gradients import (
     ESTIMATORS,
@@ -24,16 +25,6 @@ from vae_core.gradients import (
 
 pytestmark = pytest.mark.browser
 
-MOUNT = """
-async ([name, query, base]) => {
-  const module = await import(new URL(`/files/lecture/${name}.mjs`, location.origin));
-  window.mounted?.destroy();
-  window.told = [];
-  const onState = (state) => window.told.push(state);
-  const mount = module[`mount${name[0].toUpperCase()}${name.slice(1)}`];
-  window.mounted = mount(document.getElementById("host"), { base, query, onState });
-}
-"""
 MATHS = """
 async (cases) => {
   const from = (name) => import(new URL(`/files/lecture/${name}.mjs`, location.origin));
@@ -66,45 +57,6 @@ def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
     page.goto(f"{bare}/blank")
     yield page
     page.close()
-
-
-def mount(sheet: Page, name: str, run: str = "", **query: str) -> Locator:
-    """A view on the blank page, when it is drawn."""
-    sheet.evaluate(MOUNT, [name, query, f"/api/runs/{run}" if run else ""])
-    view = sheet.locator(f'[data-testid="lecture-{name}"]')
-    if run:
-        sheet.wait_for_selector(f'[data-testid="lecture-{name}"][data-measured="1"]')
-    sheet.wait_for_selector(f'[data-testid="lecture-{name}"][data-ready="1"]')
-    return view
-
-
-def number(view: Locator, name: str) -> float:
-    """A number that a view tells of itself."""
-    return float(view.get_attribute(f"data-{name}") or math.nan)
-
-
-def changed(view: Locator, name: str, before: float) -> float:
-    """That number, once it is another."""
-    expect(view).not_to_have_attribute(f"data-{name}", str(before))
-    return number(view, name)
-
-
-def drag(sheet: Page, handle: Locator, right: float, down: float = 0) -> None:
-    """Take hold of a handle, and move it by so many pixels."""
-    box = handle.bounding_box()
-    assert box is not None
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    sheet.mouse.move(x, y)
-    sheet.mouse.down()
-    sheet.mouse.move(x + right / 2, y + down / 2)
-    sheet.mouse.move(x + right, y + down)
-    sheet.mouse.up()
-
-
-def tuned(view: Locator, name: str, value: float) -> None:
-    """Move one of the sliders."""
-    slider = view.get_by_role("slider", name=name, exact=True)
-    slider.evaluate("(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }", value)
 
 
 def numbers(values: list) -> torch.Tensor:
@@ -224,6 +176,9 @@ def test_the_halves_of_the_kl_follow_the_pointer(sheet: Page) -> None:
     view = mount(sheet, "kl", mu="0.5", sigma="0.1", seed="4")
     assert number(view, "kl") == pytest.approx(1.932585092994, abs=1e-11)
     expect(view.locator(".lx-note")).to_contain_text("3 + σ² for 1 + ln σ²")
+    expect(view.locator(".lx-note p")).to_be_hidden()
+    view.locator("summary").click()
+    expect(view.locator(".lx-note p")).to_contain_text("which no KL can be")
     assert abs(number(view, "sampled") - number(view, "kl")) < 4 * number(view, "error")
     drag(sheet, view.locator(".lx-handle").nth(0), 60)
     mu = changed(view, "mu", 0.5)
@@ -249,6 +204,12 @@ def test_a_run_s_gradients_are_measured_by_the_server(sheet: Page) -> None:
     view = mount(sheet, "decoder", "digits-annealed", seed="2")
     expect(view.locator(GOOD)).to_contain_text("of one over the root of S")
     assert number(view, "one") / number(view, "many") == pytest.approx(math.sqrt(50), rel=0.4)
+
+    dots = view.locator("circle.lx-bar")
+    assert dots.count() > 2
+    sheet.evaluate("window.mounted.update({ ask: true })")
+    expect(dots).to_have_count(1)
+    expect(view.locator("svg.lx-drawing")).not_to_contain_text("root of S")
 
     sheet.evaluate(MOUNT, ["encoder", {}, "/api/runs/nothing-like-it"])
     expect(sheet.locator(".lx-note")).to_contain_text("nothing-like-it")
