@@ -83,7 +83,7 @@ class Kl extends Section {
     plot.band(places.map((z) => [z, 0, density(z, mu, sigma)]), "");
     plot.line(places.map((z) => [z, density(z, mu, sigma)]), "");
     const side = mu < 0 ? 1 : -1; // where q is not
-    plot.text(side * 1.35, density(1.35, 0, 1), "prior p", `lx-quiet ${side < 0 ? "lx-end" : ""}`, [6 * side, -6]);
+    plot.text(side * 1.35, density(1.35, 0, 1), "prior p", `lx-quiet ${side < 0 ? "lx-end" : ""}`, [6 * side, -14]);
     this.handles = [
       { at: [x(mu), y(density(mu, mu, sigma))], move: ([a]) => this.take("mu", x.back(a)) },
       { at: [x(mu + sigma), y(density(mu + sigma, mu, sigma))], move: ([a]) => this.take("sigma", x.back(a) - mu) },
