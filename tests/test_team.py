@@ -224,6 +224,7 @@ def test_asked_first_the_reader_answers_before_the_outcome_is_told(pages: RunSto
     app = open_page("race", race="headline", ask="1")
     assert "warm-up × 2" not in html(app)
     app.button_group[0].select("both").run()
+    button(app, "Show what came of it").click().run()
     assert "You said: both." in said(app)
     assert "warm-up × 2" in html(app)
 
