@@ -173,6 +173,7 @@ def test_no_page_scrolls_sideways(page: Page, server: Server, width: int, path: 
 def test_an_example_is_a_link(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/train?preset=digits-z2")
     settled(page)
+    still(page)  # a page that is drawn once more closes what was opened
     expect(page.get_by_text("Two latents, both in use: every digit")).to_be_visible()
     page.get_by_role("combobox").first.click()
     page.get_by_text("(digits-noise)").click()

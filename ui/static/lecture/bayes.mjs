@@ -7,6 +7,7 @@ import { createBadge } from "./badge.mjs";
 import { choices, slider } from "./controls.mjs";
 import { logNormal, logSumExp } from "./maths.mjs";
 import { LogisticModel, logJoint } from "./models.mjs";
+import { raise } from "./numerals.mjs";
 import { Section, mounting } from "./section.mjs";
 
 const HEIGHT = 320;
@@ -131,19 +132,11 @@ class Bayes extends Section {
     for (const [d, points, seconds] of this.settings.ask ? rows.slice(0, 2) : rows) {
       const row = node(body, "tr");
       Object.assign(node(row, "th", "", String(d)), { scope: "row" });
-      raised(node(row, "td"), large(points));
-      raised(node(row, "td"), seconds > UNIVERSE * YEAR ? `${duration(seconds)}: the universe is not that old` : duration(seconds));
+      raise(node(row, "td", "", large(points)));
+      raise(node(row, "td", "", seconds > UNIVERSE * YEAR ? `${duration(seconds)}: the universe is not that old` : duration(seconds)));
     }
     this.note.textContent = `At ${large(this.rate)} values of p(x, z) a second, measured here, for a model of three pixels.`;
   }
-}
-
-// A text whose powers are raised.
-function raised(cell, words) {
-  const [before, power = "", after = ""] = words.split(/\^(\d+)/);
-  cell.append(before);
-  if (power) node(cell, "sup", "", power);
-  cell.append(after);
 }
 
 // How many values of p(x, z) a second.
