@@ -19,7 +19,6 @@ VIEWS = (
     ("evidence", "identity", "model=run&run=digits-annealed"),
     ("evidence", "likelihood", ""),
     ("evidence", "bayes", "d=2&n=41"),
-    ("evidence", "sampling", "model=linear&proposal=prior"),
     ("gradients", "reparametrise", ""),
     ("gradients", "jacobian", ""),
     ("gradients", "estimators", ""),
