@@ -124,17 +124,7 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
     wanted = [pixels * (distortion - low) for distortion in distortions[: len(places)]]
     heights = _apart(wanted)
     names = [height for height, rate in zip(heights, rates, strict=False) if rate < right / 3]
-    for total in _levels(low, high + right):
-        figure.add_scatter(
-            x=[0, right], y=[total, total - right], mode="lines", hoverinfo="skip",
-            line={"color": colours.muted, "width": 1, "dash": "dot"},
-        )  # fmt: skip
-        free = all(abs(pixels * (total - low) + LABEL / 2 - name) >= LABEL for name in names)
-        if free and low < total < high - 0.06 * (high - low):
-            figure.add_annotation(
-                x=0, y=total, text=f"ELBO {nats(-total)}", showarrow=False, xanchor="left", yanchor="bottom",
-                font={"size": 11}, xshift=10,
-            )  # fmt: skip
+    _lines_of_one_elbo(figure, (right, low, high), names, colours.muted)
     figure.add_scatter(
         x=rates, y=distortions, mode="markers", marker={"color": colours.ink, "size": 9},
         text=[_plain(name) for name in places],
@@ -151,6 +141,23 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
     figure.update_yaxes(range=[low, high], title="distortion: −reconstruction, nats")
     figure.update_layout(margin={"b": 40})
     return figure
+
+
+def _lines_of_one_elbo(figure: go.Figure, box: tuple[float, float, float], names: Sequence[float], colour: str) -> None:
+    """Dotted lines over a box (right, low, high); each is labelled at its left end, where no name of a run stands."""
+    right, low, high = box
+    pixels = (HEIGHT - 46) / (high - low)
+    for total in _levels(low, high + right):
+        figure.add_scatter(
+            x=[0, right], y=[total, total - right], mode="lines", hoverinfo="skip",
+            line={"color": colour, "width": 1, "dash": "dot"},
+        )  # fmt: skip
+        free = all(abs(pixels * (total - low) + LABEL / 2 - name) >= LABEL for name in names)
+        if free and low < total < high - 0.06 * (high - low):
+            figure.add_annotation(
+                x=0, y=total, text=f"ELBO {nats(-total)}", showarrow=False, xanchor="left", yanchor="bottom",
+                font={"size": 11}, xshift=10,
+            )  # fmt: skip
 
 
 def _plain(name: str) -> str:
