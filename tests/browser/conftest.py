@@ -173,6 +173,16 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield from _serve()
 
 
+@pytest.fixture
+def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
+    """A blank page of the bare server."""
+    page = chromium.new_page(viewport={"width": 900, "height": 800})
+    witness.watch(page)
+    page.goto(f"{bare}/blank")
+    yield page
+    page.close()
+
+
 def _serve() -> Iterator[str]:
     app = Starlette(routes=[Route("/blank", lambda request: HTMLResponse(BLANK)), *routes()])
     app.add_middleware(GZipMiddleware)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -47,16 +46,6 @@ async (cases) => {
 }
 """
 GOOD = '.lx-badge[data-verdict="good"]'
-
-
-@pytest.fixture
-def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
-    """A blank page of the bare server."""
-    page = chromium.new_page(viewport={"width": 900, "height": 800})
-    witness.watch(page)
-    page.goto(f"{bare}/blank")
-    yield page
-    page.close()
 
 
 def numbers(values: list) -> torch.Tensor:

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Witness
 from tests.browser.lecture_views import MOUNT, drag, mount, tuned
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
-    """A blank page of the bare server."""
-    page = chromium.new_page(viewport={"width": 900, "height": 800})
-    witness.watch(page)
-    page.goto(f"{bare}/blank")
-    yield page
-    page.close()
 
 
 @pytest.mark.parametrize("name", ["reparametrise", "kl"])
