@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 MOUNT = """
 async ([name, query, base]) => {
@@ -39,10 +39,17 @@ def changed(view: Locator, name: str, before: float) -> float:
     return number(view, name)
 
 
+def placed(part: Locator) -> FloatRect:
+    """Where a part of a drawing is; one that is drawn anew while it is asked, is asked again."""
+    for _ in range(20):
+        if box := part.bounding_box():
+            return box
+    raise AssertionError(f"{part} is not on the page")
+
+
 def drag(sheet: Page, handle: Locator, right: float, down: float = 0) -> None:
     """Take hold of a handle, and move it by so many pixels."""
-    box = handle.bounding_box()
-    assert box is not None
+    box = placed(handle)
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     sheet.mouse.move(x, y)
     sheet.mouse.down()

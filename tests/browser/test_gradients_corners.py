@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Witness
-from tests.browser.lecture_views import MOUNT, drag, mount, tuned
+from tests.browser.lecture_views import MOUNT, drag, mount, placed, tuned
 
 pytestmark = pytest.mark.browser
 
@@ -17,7 +17,7 @@ def test_sigma_dragged_past_mu_stays_at_its_least(sheet: Page, name: str) -> Non
     drag(sheet, view.locator(".lx-handle").nth(1), -160)
     least = {"reparametrise": "0.100", "kl": "0.050"}[name]
     expect(view).to_have_attribute("data-sigma", least)
-    tops = [box["y"] for box in map(Locator.bounding_box, view.locator(".lx-handle").all()) if box]
+    tops = [placed(handle)["y"] for handle in view.locator(".lx-handle").all()]
     assert abs(tops[0] - tops[1]) > 20
 
 
@@ -29,9 +29,7 @@ def test_a_point_beyond_the_plane_is_fetched_back(sheet: Page) -> None:
     tuned(view, "ε1", -3)
     tuned(view, "ε2", -3)
     expect(view).to_have_attribute("data-at", "-3.000,-3.000")
-    handle, words = (view.locator(name).first.bounding_box() for name in (".lx-handle", "text:text('square')"))
-    assert handle is not None
-    assert words is not None
+    handle, words = (placed(view.locator(name).first) for name in (".lx-handle", "text:text('square')"))
     assert words["x"] > handle["x"] + 40
 
 

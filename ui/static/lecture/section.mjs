@@ -15,7 +15,11 @@ export class Section {
     Object.assign(this.root.dataset, { testid: `lecture-${name}`, ready: 0 });
     this.root.hidden = true;
     this.build();
-    this.observer = new ResizeObserver(() => this.redraw());
+    // A drawing is as wide as its root, and sets the height itself: a fold that opens asks for no other.
+    this.observer = new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width !== this.width) this.redraw();
+      this.width = contentRect.width;
+    });
     this.observer.observe(this.root);
     styled(new URL("lecture.css", import.meta.url).href).then(() => {
       this.root.hidden = false;
