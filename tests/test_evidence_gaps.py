@@ -229,6 +229,17 @@ def test_the_gaps_of_the_plane_are_those_of_the_closed_forms() -> None:
         assert 0 < error < 0.05
 
 
+def test_the_evidence_from_both_proposals_is_unbiased_and_knows_its_error() -> None:
+    """The higher of the two estimates would err high, by 0.07 nats here."""
+    images = 400
+    x = PLANE_X[:, None, None].expand(images, -1, -1, -1)
+    best = DiagonalGaussian(*(part.expand(images, -1) for part in (at(*BEST).mean, at(*BEST).logvar)))
+    found = gaps(gaussian([0.5, 0.8], [0.4, 0.3])(), x, 500, seeded(), best)
+    off = found.log_evidence - PLANE.log_evidence(PLANE_X)
+    assert abs(float(off.mean())) < 4 * float(off.std()) / images**0.5
+    assert float(found.log_evidence_error.mean()) == pytest.approx(float(off.std()), rel=0.15)
+
+
 def test_optimising_never_lowers_a_bound_and_finds_the_best() -> None:
     x = PLANE.bias + 1.5 * torch.randn(4, 3, generator=seeded(), dtype=torch.float64)
     vae = gaussian([0.3, -0.2], [0.9, 0.6])()
