@@ -26,8 +26,8 @@ NUMBERS = ("metrics.jsonl", "journal.jsonl", "frames/*.png", "snapshots/*.safete
 
 def tiny(**changes: Any) -> RunConfig:
     """A run of digits that trains in a fifth of a second."""
-    settings: dict[str, Any] = {"steps": 120, "checkpoint_every": 20, "evaluate_every": 30}
-    return RunConfig(net=Mlp(widths=(8,)), latent=2, **(settings | changes))
+    settings: dict[str, Any] = {"latent": 2, "steps": 120, "checkpoint_every": 20, "evaluate_every": 30}
+    return RunConfig(net=Mlp(widths=(8,)), **(settings | changes))
 
 
 def numbers(run: Run) -> dict[str, bytes]:
@@ -66,6 +66,11 @@ def finish(run: Run) -> int:
     except Halted as halted:
         return halted.code
     return 0
+
+
+def copied(run: Run, folder: Path) -> Run:
+    """A copy of a run in a store of its own, which has an empty cache."""
+    return Run(Path(shutil.copytree(run.path, folder / "runs" / run.name)))
 
 
 def worker(path: str) -> None:

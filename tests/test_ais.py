@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -12,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.run_helpers import ROOT, finish, tiny, wait_for
+from tests.run_helpers import ROOT, copied, finish, tiny, wait_for
 from vae_core import slow_checks
 from vae_core.diagnostics import prepare_once
 from vae_core.evidence import anneal, annealed_evidence, image_posterior
@@ -121,9 +120,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def run(trained: Run, tmp_path: Path) -> Run:
-    """A copy of it in a store with an empty cache."""
-    shutil.copytree(trained.path, tmp_path / "runs" / trained.name)
-    return Run(tmp_path / "runs" / trained.name)
+    return copied(trained, tmp_path)
 
 
 def test_a_check_is_made_in_a_process_of_its_own_which_may_be_killed(run: Run) -> None:

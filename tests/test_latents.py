@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -17,7 +16,7 @@ import safetensors.numpy
 import torch
 from scipy import stats
 
-from tests.run_helpers import ROOT, finish, tiny, wait_for
+from tests.run_helpers import ROOT, copied, finish, tiny, wait_for
 from vae_core import diagnostics
 from vae_core.config import OpenedConfig
 from vae_core.elsewhere import OpenedImages
@@ -78,9 +77,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def run(trained: Run, tmp_path: Path) -> Run:
-    """A copy of it in a store with an empty cache."""
-    shutil.copytree(trained.path, tmp_path / "runs" / trained.name)
-    return Run(tmp_path / "runs" / trained.name)
+    return copied(trained, tmp_path)
 
 
 @pytest.fixture

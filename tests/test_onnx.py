@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.run_helpers import finish, tiny
+from tests.run_helpers import copied, finish, tiny
 from vae_core.cli import main
 from vae_core.config import OpenedConfig
 from vae_core.elsewhere import OpenedImages, OpenedNet
@@ -87,9 +87,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def run(trained: Run, tmp_path: Path) -> Run:
-    """A copy of it in a store with an empty cache."""
-    shutil.copytree(trained.path, tmp_path / "runs" / trained.name)
-    return Run(tmp_path / "runs" / trained.name)
+    return copied(trained, tmp_path)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -19,6 +18,7 @@ from vae_core.evidence import Annealed, annealed_evidence
 from vae_core.evidence.annealing import LARGEST
 from vae_core.latents import Report, Work
 from vae_core.latents.cache import entry
+from vae_core.latents.work import asked_of
 from vae_core.opened import Opened
 from vae_core.runs import Run
 from vae_core.spec import InputError
@@ -105,20 +105,12 @@ def _annealed(run: Run, step: int | None, chosen: Settings, work: Work) -> tuple
 
 
 def main() -> int:
-    """Prepare one; 0 when it is in the cache, 2 with a sentence on stderr when it cannot be."""
+    """Prepare one; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m vae_core.slow_checks", description="Anneal a run's test images.")
-    parser.add_argument("run", type=Path, metavar="RUN_PATH")
-    parser.add_argument("--step", type=int)
     for name, value in _settings({}).items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    given = vars(parser.parse_args())
     torch.set_num_threads(1)
-    try:
-        prepare(Run(given.pop("run").resolve()), given.pop("step"), **given)
-    except InputError as error:
-        sys.stderr.write(f"vae_core.slow_checks: {error}\n")
-        return 2
-    return 0
+    return asked_of(parser, prepare)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -16,6 +17,7 @@ from typing import Any, Literal, TypedDict
 from filelock import FileLock, Timeout
 
 from vae_core.latents.cache import Entry
+from vae_core.runs import Run
 from vae_core.runs.lock import is_held
 from vae_core.spec import InputError, atomic_write
 from vae_core.system import detached, read_bytes
@@ -119,3 +121,19 @@ class Work:
         for suffix in (".json", ".lock"):
             with contextlib.suppress(OSError):
                 self._beside(suffix).unlink(missing_ok=True)
+
+
+def asked_of(parser: argparse.ArgumentParser, prepare: Callable[..., None]) -> int:
+    """All of a process that prepares something of a run, `PROGRAM RUN_PATH [--step N]` and what `parser` adds to it.
+
+    0 when it is in the cache, 2 with a sentence on stderr when it cannot be.
+    """
+    parser.add_argument("run", type=Path, metavar="RUN_PATH")
+    parser.add_argument("--step", type=int)
+    given = vars(parser.parse_args())
+    try:
+        prepare(Run(given.pop("run").resolve()), **given)
+    except InputError as error:
+        sys.stderr.write(f"{parser.prog.removeprefix('python -m ')}: {error}\n")
+        return 2
+    return 0
