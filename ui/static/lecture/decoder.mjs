@@ -4,59 +4,38 @@ import { node, set, shape, write } from "../run/nodes.mjs";
 import { count } from "../run/numbers.mjs";
 import { drawing, logarithmic, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
-import { button } from "./controls.mjs";
+import { Measured } from "./measured.mjs";
 import { raise, raiseAll, short } from "./numerals.mjs";
-import { Section, mounting } from "./section.mjs";
+import { mounting } from "./section.mjs";
 
 const HEIGHT = 380;
-const SEEDS = 100;
 const WITHIN = 0.35; // of an error measured from few groups of codes, relative to 1/√S
 const NARROW = 640;
 const NAME = 28; // pixels from the middle to the end of a circle's name
 const TALL = 17; // and from the circle to the upper edge of that name
 
-class Decoder extends Section {
+class Decoder extends Measured {
   build() {
-    this.seed = Math.round(this.asked("seed", 0, SEEDS - 1, 1));
     this.said = node(this.root, "p", "lx-said");
-    const row = node(this.root, "div", "lx-row");
-    this.other = button(row, "Other codes", () => this.reseed());
-    this.note = node(this.root, "p", "lx-note");
-    this.note.setAttribute("role", "status");
+    this.parts(node(this.root, "div", "lx-row"));
     this.picture = drawing(this.root, "The decoder's gradient from a few codes");
     this.badge = createBadge(this.root);
-    this.read();
+    this.read("decoder", "Drawing codes, and passing each back through the decoder…");
   }
 
-  reseed() {
-    this.seed = (this.seed + 1) % SEEDS;
+  told() {
     this.tell({ seed: this.seed });
-    this.read();
   }
 
-  async read() {
-    this.other.disabled = true;
-    this.failed = false;
-    this.note.textContent = "Drawing codes, and passing each back through the decoder…";
-    Object.assign(this.root.dataset, { measured: 0 });
-    try {
-      const response = await fetch(`${this.settings.base}/gradients/decoder?seed=${this.seed}`, { signal: this.abort.signal });
-      const found = await response.json();
-      if (!response.ok) throw new Error(found.error);
-      this.found = { ...found, errors: found.variance.map((value) => Math.sqrt(value) / found.norm) };
-      this.root.dataset.measured = 1;
-    } catch (error) {
-      if (!this.abort.signal.aborted) [this.failed, this.note.textContent] = [true, error.message];
-    }
-    this.other.disabled = false;
-    this.redraw();
+  // The typical error of each number of codes, in lengths of the gradient.
+  get errors() {
+    return this.found.variance.map((value) => Math.sqrt(value) / this.found.norm);
   }
 
   draw() {
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
-    if (!this.found) return this.picture.clear(width, this.failed ? 0 : narrow ? 2 * HEIGHT : HEIGHT); // the room that it will take
-    if (this.root.dataset.measured === "0") return;
+    if (!this.measuredFor(width, narrow ? 2 * HEIGHT : HEIGHT)) return;
     if (!(this.found.norm > 0)) return void (this.note.textContent = "On these images the gradient is zero, as far as one can tell: there is nothing to be right or wrong about.");
     this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "The true gradient with circles of typical errors, and the error against the number of codes");
     this.drawCircles(narrow ? width : 0.5 * width);
@@ -66,7 +45,7 @@ class Decoder extends Section {
 
   // An arrow of length 1, and around its tip how far an estimate typically lies.
   drawCircles(width) {
-    const { errors, samples } = this.found;
+    const [{ samples }, errors] = [this.found, this.errors];
     const most = Math.max(...errors);
     const before = Math.max(0, most - 1); // how far the largest circle reaches behind the arrow
     const unit = Math.min((HEIGHT - 60) / (2 * most), (width - 30) / (before + 1 + most), 260);
@@ -85,7 +64,7 @@ class Decoder extends Section {
   }
 
   drawErrors({ left, top, width }) {
-    const { errors, samples } = this.found;
+    const [{ samples }, errors] = [this.found, this.errors];
     const height = HEIGHT - 70;
     const [x, y] = [logarithmic([1, samples.at(-1)], [left, left + width]), logarithmic([errors.at(-1) / 1.6, errors[0] * 1.6], [top + height, top])];
     x.ticks = () => samples;
@@ -104,8 +83,8 @@ class Decoder extends Section {
   }
 
   report() {
-    const { found } = this;
-    const { errors, samples } = found;
+    const { found, errors } = this;
+    const { samples } = found;
     this.said.textContent = `One code: the error is ${percent(errors[0])} of the gradient. ${samples.at(-1)} codes: ${percent(errors.at(-1))}.`;
     const law = samples.map((s, index) => Math.abs((errors[index] * Math.sqrt(s)) / errors[0] - 1));
     const most = Math.max(...law);

@@ -4,36 +4,33 @@ import { node } from "../run/nodes.mjs";
 import { count } from "../run/numbers.mjs";
 import { drawing } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
-import { button, choices } from "./controls.mjs";
+import { choices } from "./controls.mjs";
 import { drawNoise, drawRows } from "./estimators_charts.mjs";
 import { ESTIMATORS } from "./estimators_maths.mjs";
 import { mean } from "./maths.mjs";
+import { Measured } from "./measured.mjs";
 import { raise, short } from "./numerals.mjs";
-import { Section, mounting } from "./section.mjs";
+import { mounting } from "./section.mjs";
 
 const HEIGHT = 384;
 const SAMPLES = [1, 2, 5, 10];
-const SEEDS = 100;
 const WITHIN = 5; // standard errors of a mean
 const NARROW = 640;
 const MOST = 12; // of the true gradient, to either side
 const FAR = 0.02; // the share of estimates outside of that from which on it is told
 
-class Encoder extends Section {
+class Encoder extends Measured {
   build() {
     this.samples = Number(this.choice("s", SAMPLES.map(String)));
-    this.seed = Math.round(this.asked("seed", 0, SEEDS - 1, 1));
     this.shown = this.choice("show", ["variance", "snr"]);
     this.said = node(this.root, "p", "lx-said");
     const row = node(this.root, "div", "lx-row");
     choices(row, { name: "Codes S an image", options: SAMPLES.map((number) => [String(number), String(number)]), value: String(this.samples), change: (value) => this.take("samples", Number(value)) });
     choices(row, { name: "Show", options: [["variance", "variance"], ["snr", "signal to noise"]], value: this.shown, change: (value) => this.take("shown", value) });
-    this.other = button(row, "Other codes", () => this.reseed());
-    this.note = node(this.root, "p", "lx-note");
-    this.note.setAttribute("role", "status");
+    this.parts(row);
     this.picture = drawing(this.root, "Estimates of the encoder's gradient, and their noise");
     this.badge = createBadge(this.root);
-    this.read();
+    this.read("encoder", "Drawing codes, and asking the decoder about them…");
   }
 
   take(key, value) {
@@ -42,32 +39,8 @@ class Encoder extends Section {
     this.redraw();
   }
 
-  reseed() {
-    this.seed = (this.seed + 1) % SEEDS;
-    this.told();
-    this.read();
-  }
-
   told() {
     this.tell({ s: this.samples, show: this.shown, seed: this.seed });
-  }
-
-  async read() {
-    this.other.disabled = true;
-    this.failed = false;
-    this.note.textContent = "Drawing codes, and asking the decoder about them…";
-    Object.assign(this.root.dataset, { measured: 0 });
-    try {
-      const response = await fetch(`${this.settings.base}/gradients/encoder?seed=${this.seed}`, { signal: this.abort.signal });
-      const found = await response.json();
-      if (!response.ok) throw new Error(found.error);
-      this.found = found;
-      this.root.dataset.measured = 1;
-    } catch (error) {
-      if (!this.abort.signal.aborted) [this.failed, this.note.textContent] = [true, error.message];
-    }
-    this.other.disabled = false;
-    this.redraw();
   }
 
   row(estimator, samples) {
@@ -77,8 +50,7 @@ class Encoder extends Section {
   draw() {
     const width = this.root.clientWidth;
     const narrow = width < NARROW;
-    if (!this.found) return this.picture.clear(width, this.failed ? 0 : narrow ? 2 * HEIGHT : HEIGHT); // the room that it will take
-    if (this.root.dataset.measured === "0") return;
+    if (!this.measuredFor(width, narrow ? 2 * HEIGHT : HEIGHT)) return;
     this.picture.clear(width, narrow ? 2 * HEIGHT : HEIGHT, "How far each estimate leads along the true gradient, and the variance of each estimator");
     this.drawEstimates(narrow ? width : 0.52 * width);
     const lines = ESTIMATORS.map((estimator) => ({
