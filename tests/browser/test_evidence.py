@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import Server, Witness, settled
+from tests.browser.conftest import EXPORT, Server, Witness, settled
+from tests.run_helpers import finish, remove, tiny
 from ui.evidence import BIT, BITS, DATA, LINEAR, SECTIONS
 from ui.evidence_routes import seen_images
 from vae_core.oracle import LinearGaussian, bernoulli_model
-from vae_core.runs import ASSETS, Run
+from vae_core.runs import ASSETS, Run, RunStore
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +49,7 @@ async ([kind, data, codes]) => {
   return { evidence: model.logEvidence, best: model.best, rows: places.map(row) };
 }
 """
+OFFERED = {"tiles": None, "count": 16}
 HANDLE = "document.querySelectorAll('.lx-handle')[{}].getBoundingClientRect()"
 
 
@@ -58,7 +61,7 @@ def section(name: str) -> dict[str, Any]:
 def mount(page: Page, bare: str, name: str, **options: Any) -> None:
     """A view on a page with nothing else on it, drawn."""
     page.goto(f"{bare}/blank")
-    given = {"data": section(name), "query": {}, "base": "", **options}
+    given = {"data": {**section(name), **OFFERED}, "query": {}, "base": "", **options}
     page.evaluate(MOUNT, [name, f"mount{name.title()}", given])
     page.wait_for_selector(f'.lx-{name}[data-ready="1"]')
 
@@ -173,6 +176,101 @@ def test_an_image_of_a_run_is_measured_by_its_decoder_in_the_page(page: Page, ba
     assert not witness.complaints
 
 
+def test_an_address_beyond_all_bounds_opens_what_can_be_shown(page: Page, bare: str) -> None:
+    mount(page, bare, "identity", query={"q": "1e200,-7,0,1e9"})
+    expect(page.locator(".lx-badge")).to_have_attribute("data-verdict", "good")
+    assert page.evaluate("(({ mean, std }) => [...mean, ...std])(window.mounted.view.q)") == [3, -3, 0.05, 1.5]
+    query = {"model": "run", "image": "99", "on": "encoder"}
+    mount(page, bare, "identity", base="/api/runs/digits-z2", query=query)
+    page.wait_for_selector(".lx-identity[data-elbo]", timeout=EXPORT)
+    assert page.evaluate("window.mounted.view.model.image") == 15
+
+    # Where the encoder is surer than the sliders go, a link gives back what it was copied from.
+    def surer(route: Route) -> None:
+        facts = route.fetch().json()
+        route.fulfill(json=facts | {"q": facts["q"] | {"std": [0.013, 0.2]}})
+
+    page.route("**/evidence?image=15", surer)
+    mount(page, bare, "identity", base="/api/runs/digits-z2", query=query | {"q": "0.5,0.5,0.013,0.2"})
+    page.wait_for_selector(".lx-identity[data-elbo]", timeout=EXPORT)
+    assert page.evaluate("window.mounted.view.q.std") == [0.013, 0.2]
+
+
+def test_the_image_that_was_chosen_last_is_shown_whichever_answer_comes_first(page: Page, bare: str) -> None:
+    mount(page, bare, "identity", base="/api/runs/digits-z2", query={"model": "run", "image": "0"})
+    page.wait_for_selector(".lx-identity[data-elbo]", timeout=EXPORT)
+    held: list[Route] = []
+    page.route("**/evidence?image=3", lambda route: held.append(route))
+    page.evaluate("window.mounted.view.choose(3)")
+    expect(page.locator(".lx-said")).to_contain_text("Looking for")
+    expect(page.locator(".lx-handle")).to_have_count(0)  # nothing of the image before can be dragged
+    page.evaluate("window.mounted.view.choose(5)")
+    page.wait_for_function("window.mounted.view.model?.image === 5", timeout=EXPORT)
+    with page.expect_response("**/evidence?image=3"):
+        held[0].continue_()
+    page.evaluate("new Promise((resolve) => setTimeout(resolve, 200))")
+    assert page.evaluate("window.mounted.view.model.image") == 5
+
+    mount(page, bare, "sampling")
+    page.wait_for_selector('.lx-sampling[data-repeats="100"]')
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    mount(page, bare, "sampling", base="/api/runs/digits-z2", query={"model": "run"})
+    page.wait_for_function("document.querySelector('.lx-sampling').dataset.repeats > 0", timeout=EXPORT)
+    assert len([url for url in asked if "/weights?" in url]) == 1
+    page.route("**/weights?image=0&proposal=narrow*", lambda route: route.fulfill(status=422, body="{}"))
+    page.locator(".lx-select").select_option("narrow")
+    expect(page.locator(".lx-badge")).to_be_hidden()
+    expect(page.locator(".lx-drawing path")).to_have_count(0)
+
+
+def test_a_check_that_nobody_works_on_is_asked_for_again(page: Page, bare: str) -> None:
+    told = iter([{"state": "working", "message": "Annealing", "share": 0.4, "step": 7}, {"state": "absent", "step": 7}])
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url.split("?")[1])
+        route.fulfill(json=next(told))
+
+    page.route("**/evidence/annealing?*", answer)
+    mount(page, bare, "gaps", base="/api/runs/digits-collapsed", data=OFFERED | {"run": "digits-collapsed"})
+    button = page.get_by_role("button", name="Check by annealing")
+    button.click()
+    expect(page.get_by_text("Nobody works on it any more")).to_be_visible()
+    expect(button).to_be_enabled()
+    assert asked == ["start=1", "step=7"]
+
+
+@pytest.fixture
+def single(bare: str) -> Iterator[Run]:
+    """A run of one latent, in the store of the bare server for as long as it is needed."""
+    run = RunStore.default().create(tiny(latent=1, steps=300))
+    assert finish(run) == 0
+    yield run
+    remove(run.path)
+
+
+def test_the_posterior_of_a_single_latent_is_drawn_on_a_line(
+    page: Page, bare: str, single: Run, witness: Witness
+) -> None:
+    mount(page, bare, "identity", base=f"/api/runs/{single.name}", query={"model": "run", "image": "2"})
+    page.wait_for_selector(".lx-identity[data-elbo]", timeout=EXPORT)
+    line = page.evaluate("window.mounted.view.model.line")
+    codes = torch.tensor([[z] for z, _ in line])
+    seen = seen_images(single)
+    with torch.no_grad():
+        likelihood = seen.vae.likelihood.log_prob(seen.vae.decode(codes), seen.x[2:3].expand(len(codes), -1, -1, -1))
+    joint = likelihood - 0.5 * (codes[:, 0].square() + math.log(2 * math.pi))
+    assert [value for _, value in line] == pytest.approx(joint.tolist(), abs=1e-3)
+    # The sum over the line is ln p(x), which the view knows from codes of the best q.
+    summed = float((joint.double().logsumexp(0) + (codes[1] - codes[0]).log()).item())
+    found = {key: float(value) for key, value in shown(page, "identity").items() if key in ("evidence", "elbo")}
+    assert found["evidence"] == pytest.approx(summed, abs=0.05)
+    drag(page, 0, 40, 0)
+    page.wait_for_function(f"document.querySelector('.lx-identity').dataset.elbo !== '{found['elbo']}'")
+    assert not witness.complaints
+
+
 def test_the_mean_of_ln_p_is_minus_entropy_minus_kl(page: Page, bare: str) -> None:
     mount(page, bare, "likelihood")
     start = shown(page, "likelihood")
@@ -241,8 +339,7 @@ def test_repeated_estimates_err_as_predicted_and_an_infinite_variance_is_told(pa
 
 
 def test_a_collapsed_run_has_no_gap_and_is_told_why(page: Page, bare: str, witness: Witness) -> None:
-    given = {"tiles": None, "count": 16, "run": "digits-collapsed"}
-    mount(page, bare, "gaps", base="/api/runs/digits-collapsed", data=given)
+    mount(page, bare, "gaps", base="/api/runs/digits-collapsed", data=OFFERED | {"run": "digits-collapsed"})
     page.wait_for_selector('.lx-gaps[data-image="0"]')
     expect(page.locator(".lx-said")).to_contain_text("the decoder ignores z")
     assert abs(float(shown(page, "gaps")["total"])) < 0.02

@@ -8,23 +8,31 @@ import { field } from "./contours.mjs";
 import { logNormal, mean, standardKl, sum } from "./maths.mjs";
 
 const CODES = 64; // drawn from q with the same noise wherever q is
-const GRID = 41;
+const GRID = 41; // points a side, of a plane
+const LINE = 401; // points, of a single latent
 const WIDE = 5; // of the view, in standard deviations of the best q
 const EDGE = 1e-7; // of a pixel's probability: float32 knows no better
 
 /** What the choice of such a model is called. */
 export const ofRun = "An image of a run";
 
+const decoders = new Map();
+
+// One for all images of a run's step.
+function decoderOf(url, fallback) {
+  if (!decoders.has(url)) decoders.set(url, loadDecoder(url, fallback));
+  return decoders.get(url);
+}
+
 export class ImageModel {
   /** What the server knows of the image that the address names; `wait(words)` hears what is being done. */
-  static async read({ base, query }, signal, wait) {
+  static async read(base, image, signal, wait) {
     if (!base) throw new Error("There is no run to take an image of.");
     wait("Looking for the best q of this image…");
-    const url = `${base}/evidence?image=${query.image ?? 0}`;
+    const url = `${base}/evidence?image=${image}`;
     const facts = await (await answer(url, { signal })).json();
-    if (facts.latent < 2) throw new Error("This run has one latent, and a plane needs two.");
     const model = new ImageModel(facts, `${base}/evidence/likelihood?image=${facts.image}`);
-    if (facts.binary && facts.decoder) model.decoder = await loadDecoder(facts.decoder, `${base}/decode?step=${facts.step}`);
+    if (facts.binary && facts.decoder) model.decoder = await decoderOf(facts.decoder, `${base}/decode?step=${facts.step}`);
     wait("Drawing the posterior…");
     await model.look();
     return model;
@@ -40,23 +48,32 @@ export class ImageModel {
       const reach = Math.max(WIDE * best.std[axis], Math.abs(q.mean[axis] - best.mean[axis]) + 3 * q.std[axis]);
       return [best.mean[axis] - reach, best.mean[axis] + reach];
     };
-    this.view = { x: span(i), y: span(j) };
+    this.view = latent > 1 ? { x: span(i), y: span(j) } : { x: span(i) };
   }
 
-  /** ln p(x, z) on a grid of the two shown latents, the others at the best q's mean. */
+  /** ln p(x, z) on a grid of the two shown latents, the others at the best q's mean; of a single latent along a line. */
   async look() {
-    const [[x0, x1], [y0, y1], [i, j]] = [this.view.x, this.view.y, this.shown];
+    const [{ x: [x0, x1], y }, [i, j]] = [this.view, this.shown];
+    if (!y) {
+      const codes = Array.from({ length: LINE }, (_, index) => [x0 + (index / (LINE - 1)) * (x1 - x0)]);
+      const joint = await this.joint(codes);
+      this.line = codes.map(([z], index) => [z, joint[index]]);
+      return;
+    }
     const codes = Array.from({ length: GRID * GRID }, (_, index) => {
       const z = [...this.best.mean];
       z[i] = x0 + ((index % GRID) / (GRID - 1)) * (x1 - x0);
-      z[j] = y0 + (Math.floor(index / GRID) / (GRID - 1)) * (y1 - y0);
+      z[j] = y[0] + (Math.floor(index / GRID) / (GRID - 1)) * (y[1] - y[0]);
       return z;
     });
-    const logs = await this.ask(codes);
-    const zero = codes[0].map(() => 0);
-    const ones = zero.map(() => 1);
-    const joint = codes.map((z, index) => logs[index] + logNormal(z, zero, ones));
-    this.field = field(Array.from({ length: GRID }, (_, row) => joint.slice(row * GRID, (row + 1) * GRID)), this.view.x, this.view.y);
+    const joint = await this.joint(codes);
+    this.field = field(Array.from({ length: GRID }, (_, row) => joint.slice(row * GRID, (row + 1) * GRID)), this.view.x, y);
+  }
+
+  /** ln p(x, z) of codes. */
+  async joint(codes) {
+    const [zero, ones] = [codes[0].map(() => 0), codes[0].map(() => 1)];
+    return [...(await this.ask(codes))].map((value, index) => value + logNormal(codes[index], zero, ones));
   }
 
   /** ln p(x|z) of codes, by the server. */
@@ -110,6 +127,6 @@ export class ImageModel {
   note(error) {
     const { gaps, samples, shown } = this.facts;
     const plane = this.latent > 2 ? ` The plane is z${shown[0] + 1} and z${shown[1] + 1}, the two that cost most; the others of its contours stand at the best q.` : "";
-    return `Estimates: ln p(x) ± ${nats(gaps.log_evidence_error)} from ${samples.toLocaleString("en-US")} codes of the best q, and errs low; ELBO ± ${nats(error)} from ${CODES} codes, the same noise wherever q is.${plane}`;
+    return `Estimates: ln p(x) ± ${nats(gaps.log_evidence_error)} from ${samples.toLocaleString("en-US")} codes each of q and the best q, and errs low; ELBO ± ${nats(error)} from ${CODES} codes, the same noise wherever q is.${plane}`;
   }
 }

@@ -45,7 +45,7 @@ export class LinearModel {
 
   /** E_q[(p(z|x)/q)²] − 1; infinite where q has less than half the posterior's variance in some direction. */
   chiSquare(mean, std) {
-    const own = this.latent && std.map((value) => value ** -2);
+    const own = std.map((value) => value ** -2);
     const both = added(scaled(this.precision, 2), identity(this.latent).map((row, index) => row.map((value) => -value * own[index])));
     if (!diagonal(cholesky(both)).every((value) => value > 0)) return Infinity;
     const pull = apply(this.precision, this.centre).map((value, index) => 2 * value - own[index] * mean[index]);

@@ -1,7 +1,7 @@
 // How numbers are written here: thousands commas, powers of ten beyond and raised, and sums that are right as printed.
 
 import { node, shape } from "../run/nodes.mjs";
-import { tick } from "../run/numbers.mjs";
+import { fixed, tick } from "../run/numbers.mjs";
 
 const UP = { "font-size": "0.75em", dy: "-0.44em" };
 const DOWN = { dy: "0.33em" }; // the same way back, in the larger letters
@@ -19,6 +19,16 @@ export function short(value) {
 
 /** One number less another, both with the two decimals that are printed of them. */
 export const differenceOfPrinted = (one, other) => Number(one.toFixed(2)) - Number(other.toFixed(2));
+
+/** How many decimals nats deserve that stand in one sum, of which this is the smallest part that matters. */
+export const decimals = (least) => (least < 0.995 ? 2 : 1);
+
+/** The texts of a whole and of its parts, of which the last is what the others leave of the whole as it is printed. */
+export function addedUp(digits, whole, ...parts) {
+  const rounded = [whole, ...parts].map((value) => Number(value.toFixed(digits)));
+  const rest = rounded.slice(1, -1).reduce((left, value) => left - value, rounded[0]);
+  return [...rounded.slice(0, -1), rest].map((value) => fixed(value, digits));
+}
 
 /** Raises what follows a ^ in the text of an element of HTML or SVG. */
 export function raise(element) {

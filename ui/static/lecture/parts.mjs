@@ -1,7 +1,6 @@
 // Sums as columns: what a bound is made of, and how far it is from what it bounds. In nats, on one axis.
 
 import { set, shape, write } from "../run/nodes.mjs";
-import { nats } from "../run/numbers.mjs";
 import { apart, panel, straight } from "./axes.mjs";
 
 const STEPS = [0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 500, 1000, 5000]; // nats shown below the line
@@ -12,7 +11,7 @@ const LINE = 34; // pixels that a label takes
 export const reach = (distance, share = 0.85) => STEPS.find((step) => distance < share * step) ?? 2 * distance;
 
 /** Draws columns into an svg. `line`: { value, name } across all. A column has `parts` of { low, high, className } (a low of
-    null is the axis' own), `labels` of { at, name, value, className }, perhaps a `mark` across it; `error` is the standard
+    null is the axis' own), `labels` of { at, name, words, className }, perhaps a `mark` across it; `error` is the standard
     error of its `top`. */
 export function drawColumns(svg, { width, height, below, above, line, columns }) {
   const box = { left: 44, top: 22, width: width - 54, height: height - 50 };
@@ -44,14 +43,15 @@ function stack({ group, y, top, bottom }, left, rows) {
   const up = Math.max(0, Math.max(...placed) - (bottom - 12)); // a stack that has slid out comes back
   const down = Math.max(0, top + 8 - (Math.min(...placed) - up));
   placed.map((at) => at - up + down).forEach((at, index) => {
-    const { name, value, className = "" } = rows[index];
+    const { name, words, className = "" } = rows[index];
     write(shape(group, "text", `lx-label ${className}`), left, at - 8, name);
-    write(shape(group, "text", `lx-label lx-strong ${className}`), left, at + 9, nats(value));
+    write(shape(group, "text", `lx-label lx-strong ${className}`), left, at + 9, words);
   });
 }
 
-/** ln p(x) twice: as the ELBO and its gap, and the ELBO as reconstruction without the KL to the prior. */
-export function drawParts(svg, { width, height, logEvidence, reconstruction, kl, gap, error }) {
+/** ln p(x) twice: as the ELBO and its gap, and the ELBO as reconstruction without the KL to the prior. `words` are the texts
+    of ln p(x), ELBO, gap, reconstruction and KL. */
+export function drawParts(svg, { width, height, logEvidence, reconstruction, kl, error, words }) {
   const elbo = reconstruction - kl;
   const over = Math.max(0, reconstruction - logEvidence);
   const [below, above] = [reach(logEvidence - elbo), over ? reach(over, 0.9) : 0];
@@ -61,16 +61,16 @@ export function drawParts(svg, { width, height, logEvidence, reconstruction, kl,
       {
         top: elbo, error, parts: [{ low: null, high: elbo, className: "lx-bar" }, { low: elbo, high: logEvidence, className: "lx-soft" }],
         labels: [
-          { at: logEvidence, name: "ln p(x)", value: logEvidence }, { at: (elbo + logEvidence) / 2, name: "gap", value: gap, className: "lx-quiet" },
-          { at: elbo, name: "ELBO", value: elbo },
+          { at: logEvidence, name: "ln p(x)", words: words.logEvidence }, { at: (elbo + logEvidence) / 2, name: "gap", words: words.gap, className: "lx-quiet" },
+          { at: elbo, name: "ELBO", words: words.elbo },
         ],
       },
       {
         top: elbo, parts: [{ low: null, high: elbo, className: "lx-bar" }, { low: elbo, high: reconstruction, className: "lx-kl lx-filled" }],
         mark: { value: reconstruction, className: "lx-reconstruction" },
         labels: [
-          { at: reconstruction, name: "reconstr.", value: reconstruction, className: "lx-reconstruction" },
-          { at: (elbo + reconstruction) / 2, name: "KL to prior", value: kl, className: "lx-kl" },
+          { at: reconstruction, name: "reconstr.", words: words.reconstruction, className: "lx-reconstruction" },
+          { at: (elbo + reconstruction) / 2, name: "KL to prior", words: words.kl, className: "lx-kl" },
         ],
       },
     ],

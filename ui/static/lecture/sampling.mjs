@@ -19,6 +19,7 @@ const BUSY = 40; // ms of work between two drawings
 const BINS = 40;
 const FEW = 0.5; // the middle share of the first estimates, which the axis must hold
 const SIZES = [1, 2, 5, 10, 20];
+const BEFORE = 5; // latents at the most until the question is answered, which is about more
 const PROPOSALS = {
   prior: ["the prior", (model) => ({ mean: zeros(model), std: zeros(model).map(() => 1) })],
   best: ["the best factorised q", (model) => model.best],
@@ -47,7 +48,8 @@ class Sampling extends Section {
     this.sizes = choices(row, { name: "Latents", value: this.size, options: SIZES.map((size) => [size, String(size)]), change: (size) => this.start({ size }) });
     this.proposals = node(row, "span");
     const { tiles, count: offered } = this.settings.data;
-    this.tiles = gallery(this.root, { tiles, count: tiles ? offered : 0, value: Math.round(this.asked("image", 0, Math.max(0, offered - 1), 0)), change: (image) => this.choose(image) });
+    this.image = Math.round(this.asked("image", 0, Math.max(0, offered - 1), 0));
+    this.tiles = gallery(this.root, { tiles, count: tiles ? offered : 0, value: this.image, change: (image) => this.start({ image }) });
     button(row, "Draw again", () => this.start({ seed: this.seed + 1 }));
     const beside = node(this.root, "div", "lx-beside");
     this.curve = drawing(beside, "Estimates of ln p(x) by the number of samples");
@@ -55,6 +57,20 @@ class Sampling extends Section {
     this.badge = createBadge(this.root);
     this.note = node(this.root, "p", "lx-note");
     this.start({});
+  }
+
+  update(options) {
+    super.update(options);
+    const { ask } = this.settings;
+    if (ask === this.asking) return;
+    this.asking = ask;
+    this.sizes.allow((size) => !ask || size <= BEFORE);
+    this.sizes.put(this.latents);
+    if (this.drawn && this.latents !== this.drawn) this.start({});
+  }
+
+  get latents() {
+    return this.settings.ask ? Math.min(this.size, BEFORE) : this.size;
   }
 
   offer() {
@@ -65,47 +81,45 @@ class Sampling extends Section {
     this.sizes.row.hidden = this.model !== "dimensions";
   }
 
-  choose(image) {
-    this.settings.query = { ...this.settings.query, image };
-    this.start({});
-  }
-
   start(changes) {
-    Object.assign(this, changes, { rows: [], logs: null });
+    Object.assign(this, changes, { rows: [], logs: null, fill: null, drawn: 0 });
     if (!("proposal" in changes)) this.offer();
     this.turn = (this.turn ?? 0) + 1;
     this.tiles.row.hidden = this.model !== "run" || !this.settings.data.tiles;
     this.root.dataset.repeats = 0;
-    const image = this.settings.query.image;
-    this.tell({ run: this.settings.data.run, model: this.model, J: this.model === "dimensions" ? this.size : undefined, proposal: this.proposal, image: this.model === "run" ? image : undefined, seed: this.seed > 1 ? this.seed : undefined });
+    this.tell({ run: this.settings.data.run, model: this.model, J: this.model === "dimensions" ? this.size : undefined, proposal: this.proposal, image: this.model === "run" ? this.image : undefined, seed: this.seed > 1 ? this.seed : undefined });
     if (this.model === "run") this.ask(this.turn);
     else this.prepare();
     this.redraw();
   }
 
   prepare() {
+    this.wait(null);
     const { linear } = this.settings.data;
-    const line = { weight: zeros({ latent: this.size }).map((_, row, all) => all.map((__, column) => Number(row === column))), bias: zeros({ latent: this.size }), sigma: 0.1 };
-    const oracle = this.model === "linear" ? new LinearModel(linear, linear.x) : new LinearModel(line, zeros({ latent: this.size }).map(() => 0.5));
+    const zero = zeros({ latent: (this.drawn = this.latents) });
+    const line = { weight: zero.map((_, row) => zero.map((__, column) => Number(row === column))), bias: zero, sigma: 0.1 };
+    const oracle = this.model === "linear" ? new LinearModel(linear, linear.x) : new LinearModel(line, zero.map(() => 0.5));
     const q = PROPOSALS[this.proposal][1](oracle);
     Object.assign(this, { truth: oracle.logEvidence, chi: oracle.chiSquare(q.mean, q.std), exact: true, fill: gaussianWeights(oracle, q, this.seed) });
   }
 
   async ask(turn) {
-    const { base, query } = this.settings;
+    const { base } = this.settings;
+    this.wait("Drawing codes…");
     try {
       if (!base) throw new Error("Choose a run first.");
-      const url = `${base}/evidence/weights?image=${query.image ?? 0}&proposal=${this.proposal}&seed=${this.seed}`;
+      const url = `${base}/evidence/weights?image=${this.image}&proposal=${this.proposal}&seed=${this.seed}`;
       const response = await answer(url, { signal: this.abort.signal });
-      if (turn !== this.turn) return;
       const facts = JSON.parse(response.headers.get("X-Facts"));
       const all = new Float32Array(await response.arrayBuffer());
+      if (turn !== this.turn) return;
       const each = all.length / facts.repeats;
       const rows = Array.from({ length: facts.repeats }, (_, index) => all.subarray(index * each, (index + 1) * each));
-      Object.assign(this, { truth: facts.truth, error: facts.error, chi: null, exact: false, logs: rows.at(-1), rows: rows.map(estimates), fill: null });
+      Object.assign(this, { truth: facts.truth, error: facts.error, chi: null, exact: false, logs: rows.at(-1), rows: rows.map(estimates) });
+      this.wait(null);
       this.redraw();
     } catch (error) {
-      if (!this.abort.signal.aborted && turn === this.turn) this.said.textContent = sentence(error);
+      if (!this.abort.signal.aborted && turn === this.turn) this.wait(sentence(error));
     }
   }
 
@@ -121,15 +135,24 @@ class Sampling extends Section {
   draw() {
     this.tiles.draw(this.root.dataset.theme);
     this.work();
-    if (!this.rows.length) return;
     const done = !this.fill || this.rows.length >= REPEATS;
     const width = this.curve.svg.parentElement.clientWidth;
     const left = width > 620 ? (width - 24) / 1.8 : width;
+    const right = width > 620 ? width - 24 - left : width;
+    if (!this.rows.length) return this.empty(left, right);
     this.drawCurve(left);
-    this.drawHistogram(width > 620 ? width - 24 - left : width);
+    this.drawHistogram(right);
     this.report();
     this.root.dataset.repeats = this.rows.length;
     if (!done) this.redraw();
+  }
+
+  // While codes are drawn, nothing of what was there before.
+  empty(left, right) {
+    this.curve.clear(left, HEIGHT);
+    this.histogram.clear(right, HEIGHT);
+    this.badge.root.hidden = true;
+    this.note.textContent = "";
   }
 
   /** Of each number of samples: mean, median and quantiles of the estimates, less ln p(x). */

@@ -48,6 +48,12 @@ export class Section {
     return values.includes(value) ? value : values[0];
   }
 
+  /** Says in the answer's place what is waited for, or what went wrong; null: the answer is there. */
+  wait(words) {
+    this.root.toggleAttribute("data-waiting", words !== null);
+    if (words !== null) this.said.textContent = words;
+  }
+
   /** Writes the state into the address; not as often as a pointer moves. */
   tell(state) {
     clearTimeout(this.telling);

@@ -7,8 +7,9 @@ function signed(value, text) {
   return value < 0 && /[1-9]/.test(text) ? MINUS + text : text;
 }
 
+/** A number with so many decimals. */
 // toFixed rounds the number itself, as Python does; Intl rounds the decimals it is written with, and 1.15 differs.
-function fixed(value, digits) {
+export function fixed(value, digits) {
   return signed(value, Math.abs(value).toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ","));
 }
 
