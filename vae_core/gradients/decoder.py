@@ -30,11 +30,6 @@ class DecoderGradient:
     samples: tuple[int, ...]
     variance: tuple[float, ...]
 
-    @property
-    def relative_error(self) -> tuple[float, ...]:
-        """√variance / norm for each number of codes: 1 means that chance is as large as the gradient."""
-        return tuple(value**0.5 / self.norm if self.norm > 0 else float("inf") for value in self.variance)
-
 
 def decoder_gradient(
     vae: VAE, x: Float[Tensor, "n c h w"], draws: int = 400, generator: torch.Generator | None = None

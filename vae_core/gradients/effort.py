@@ -25,15 +25,14 @@ def affordable(vae: VAE, images: int, low: int, high: int, seconds: float | int 
 @torch.no_grad()
 def _multiplications(vae: VAE) -> int:
     """Of one forward pass of one code through the decoder; at least one."""
-    total = 0
+    counts: dict[nn.Module, int] = {}
 
     def count(module: nn.Module, given: tuple[Any, ...], out: Tensor) -> None:
-        nonlocal total
         weight = getattr(module, "weight", None)
         if weight is not None:
             # Every weight is used once at every place; a stride leaves as many as the smaller of the two sides has.
-            places = min(side.numel() // side.shape[1] for side in (given[0], out)) if out.dim() > 2 else 1
-            total += weight.numel() * places
+            places = min(side[0, 0].numel() for side in (given[0], out)) if out.dim() > 2 else 1
+            counts[module] = weight.numel() * places  # the same for whoever else decodes meanwhile
 
     handles = [module.register_forward_hook(count) for module in vae.decoder.modules()]
     try:
@@ -41,4 +40,4 @@ def _multiplications(vae: VAE) -> int:
     finally:
         for handle in handles:
             handle.remove()
-    return max(1, total)
+    return max(1, sum(counts.values()))

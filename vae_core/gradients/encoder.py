@@ -9,8 +9,9 @@ variances is the mean variance along directions drawn from N(0, I) (Hutchinson 1
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from jaxtyping import Float
@@ -22,26 +23,26 @@ from vae_core.spec import InputError
 from vae_core.vae import VAE
 
 SAMPLES = (1, 2, 5, 10)
-AT_ONCE = 2**22  # numbers held in one go
+AT_ONCE, DRAWN, HELD = 2**22, 2**24, 2**26  # numbers worked on in one go, drawn in one go, and kept of all codes
 SMALLEST = 1e-30  # a squared norm below which there is no direction
 Asked = tuple[Estimator, int]
+ASKED: list[Asked] = [(e, s) for e in ESTIMATORS for s in SAMPLES if e != "leave-one-out" or s > 1]
 
 
 @dataclass(frozen=True)
 class Measured:
     """One estimator with `samples` codes an image, from so many `repeats`.
 
-    `variance` is the sum over all parameters, in (nats per image)²; `signal_to_noise` is ‖∇‖ / √variance. `bias` is the
-    squared distance of the mean from that of the pathwise estimates with the same codes, over what chance alone would
-    make it: about 1 where there is no bias, None for the pathwise itself. `along` [repeats] is each estimate's share
-    along the true gradient: 1 is right, below 0 is downhill.
+    `variance` is the sum over all parameters, in (nats per image)². `bias` is the squared distance of the mean from
+    that of the pathwise estimates with the same codes, over what chance alone would make it: about 1 where there is no
+    bias, None for the pathwise itself. `along` [repeats] is each estimate's share along the true gradient: 1 is right,
+    below 0 is downhill.
     """
 
     estimator: Estimator
     samples: int
     repeats: int
     variance: float
-    signal_to_noise: float
     bias: float | None
     along: Float[Tensor, "repeats"]
 
@@ -72,50 +73,53 @@ def encoder_gradient(
     directions: int = 64,
     generator: torch.Generator | None = None,
 ) -> EncoderGradient:
-    """Variance, signal-to-noise and bias of each estimator with 1, 2, 5 and 10 codes an image, for this batch.
+    """Variance and bias of each estimator with 1, 2, 5 and 10 codes an image, for this batch.
 
-    Shapes: x [n, c, h, w] as the likelihood sees it. `codes` of each image are drawn, and grouped by 1, 2, 5 and 10.
-    "baseline" is the batch's mean ln p(x|z), which biases by O(1/n); "leave-one-out" needs two codes, and has no row
-    with one. InputError if the model has no gradient, and for fewer than 20 codes, 2 images or 1 direction.
+    Shapes: x [n, c, h, w] as the likelihood sees it. `codes` of each image are drawn, fewer where the latents are so
+    many that they do not fit into 256 MiB, and grouped by 1, 2, 5 and 10. "baseline" is the batch's mean ln p(x|z),
+    which biases by O(1/n); "leave-one-out" needs two codes, and has no row with one. InputError if the model has no
+    gradient, and for fewer than 20 codes, 2 images or 1 direction.
     """
     if codes < 2 * max(SAMPLES) or len(x) < 2 or directions < 1:
         raise InputError(f"{codes} codes, {len(x)} images, {directions} directions", limit="at least 20, 2 and 1")
     encoder = _Encoder(vae, x)
     q = DiagonalGaussian(*encoder.output.detach().chunk(2, -1))
-    pulls = _pulls(vae, x, q, codes - codes % max(SAMPLES), generator)
-    price = torch.cat([q.mean, 0.5 * torch.expm1(q.logvar)], -1) / len(x)
-    gradient = encoder.backward(pulls["pathwise", 1].mean(0) - price)
-    return _seen(encoder, pulls, price, gradient, directions, generator)
+    count = max(2 * max(SAMPLES), min(codes, HELD // encoder.output.numel()))
+    drawn = list(_codes(vae, x, q, count - count % max(SAMPLES), generator))
+    return _seen(encoder, drawn, directions, generator)
 
 
 def _seen(
-    encoder: _Encoder,
-    pulls: dict[Asked, Tensor],
-    price: Tensor,
-    gradient: Tensor,
-    directions: int,
-    generator: torch.Generator | None,
+    encoder: _Encoder, drawn: list[_Codes], directions: int, generator: torch.Generator | None
 ) -> EncoderGradient:
-    """The estimates seen from random directions, and along the gradient."""
-    views = encoder.along(
-        torch.randn(directions, len(gradient), generator=generator, dtype=price.dtype).to(price.device)
-    )
-    seen = {asked: (pull.flatten(1) @ views.T).double() for asked, pull in pulls.items()}
-    uphill = encoder.along(gradient.unsqueeze(0))[0] / gradient.square().sum().clamp_min(SMALLEST)
-    along = {asked: (pull - price).flatten(1) @ uphill for asked, pull in pulls.items()}
+    """The estimates seen from random directions, and along the gradient. Of them all no more is held than that."""
+    q, codes = drawn[0].q, sum(len(part.values) for part in drawn)
+    price = torch.cat([q.mean, 0.5 * torch.expm1(q.logvar)], -1) / len(q.mean)
+    gradient = encoder.backward(sum(part.pull("pathwise", 1).sum(0) for part in drawn) / codes - price)
+    uphill = gradient / gradient.square().sum().clamp_min(SMALLEST)
+    views = encoder.along(chain(_random(gradient, directions, generator), [uphill]))
+    seen = {asked: torch.cat([part.pull(*asked).flatten(1) @ views.T for part in drawn]).double() for asked in ASKED}
+    rows = {asked: _measured(asked, seen, price.flatten() @ views[-1]) for asked in ASKED}
     # The square of a mean is too large by the mean's own variance.
-    chance = _variance(seen["pathwise", 1]) / len(seen["pathwise", 1])
+    chance = rows["pathwise", 1].variance / codes
     norm = math.sqrt(max(0.0, float(gradient.double().square().sum()) - chance))
-    rows = tuple(_measured(asked, norm, seen, along[asked]) for asked in seen)
-    return EncoderGradient(len(price), len(pulls["pathwise", 1]), directions, len(gradient), norm, rows)
+    return EncoderGradient(len(price), codes, directions, len(gradient), norm, tuple(rows.values()))
 
 
-def _measured(asked: Asked, norm: float, seen: dict[Asked, Tensor], along: Tensor) -> Measured:
+def _random(like: Tensor, count: int, generator: torch.Generator | None) -> Iterator[Float[Tensor, "p"]]:
+    """Directions from N(0, I), a few at a time: of a large encoder there is no room for all of them."""
+    at_once = max(1, DRAWN // len(like))
+    for start in range(0, count, at_once):
+        shape = (min(at_once, count - start), len(like))
+        yield from torch.randn(shape, generator=generator, dtype=like.dtype).to(like.device)
+
+
+def _measured(asked: Asked, seen: dict[Asked, Tensor], price: Tensor) -> Measured:
+    """One row, from what is seen [repeats, directions + 1] of its estimates; the last is uphill, where all pay."""
     estimator, samples = asked
-    variance = _variance(seen[asked])
-    ratio = norm / math.sqrt(variance) if variance > 0 else math.inf
-    bias = None if estimator == "pathwise" else _bias(seen[asked] - seen["pathwise", samples])
-    return Measured(estimator, samples, len(along), variance, ratio, bias, along)
+    views, along = seen[asked][:, :-1], seen[asked][:, -1] - price
+    bias = None if estimator == "pathwise" else _bias(views - seen["pathwise", samples][:, :-1])
+    return Measured(estimator, samples, len(along), _variance(views), bias, along)
 
 
 def _variance(seen: Float[Tensor, "repeats directions"]) -> float:
@@ -146,7 +150,7 @@ class _Encoder:
         found = torch.autograd.grad(self.output, self.parameters, pull, retain_graph=True, materialize_grads=True)
         return torch.cat([gradient.flatten() for gradient in found])
 
-    def along(self, directions: Float[Tensor, "m p"]) -> Float[Tensor, "m outputs"]:
+    def along(self, directions: Iterable[Float[Tensor, "p"]]) -> Float[Tensor, "m outputs"]:
         """How the output moves when the parameters move along each direction: the backward pass differentiated."""
         sizes = [parameter.numel() for parameter in self.parameters]
         found = []
@@ -179,19 +183,10 @@ class _Codes:
         return torch.cat([part.mean(1) for part in parts], -1) / noise.shape[2]
 
 
-def _pulls(
-    vae: VAE, x: Tensor, q: DiagonalGaussian, count: int, generator: torch.Generator | None
-) -> dict[Asked, Float[Tensor, "r n pair"]]:
-    """For each estimator and number of samples, the gradients in the encoder's output."""
-    asked: list[Asked] = [(e, s) for e in ESTIMATORS for s in SAMPLES if e != "leave-one-out" or s > 1]
-    parts = [{key: codes.pull(*key) for key in asked} for codes in _codes(vae, x, q, count, generator)]
-    return {key: torch.cat([part[key] for part in parts]) for key in asked}
-
-
 def _codes(vae: VAE, x: Tensor, q: DiagonalGaussian, count: int, generator: torch.Generator | None) -> Iterator[_Codes]:
-    """`count` codes of each image, some at a time, so that memory stays bounded."""
+    """`count` codes of each image, some at a time, so that neither images nor estimates of all are held at once."""
     step = max(SAMPLES)
-    at_once = step * max(1, AT_ONCE // (step * x.numel()))
+    at_once = step * max(1, AT_ONCE // (step * max(x.numel(), 2 * q.mean.numel())))
     for start in range(0, count, at_once):
         number = min(at_once, count - start)
         noise = torch.randn(number, *q.mean.shape, generator=generator, dtype=x.dtype).to(x.device)
