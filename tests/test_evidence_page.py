@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from starlette.responses import Response
 
 from tests.opening_helpers import Own
 from tests.page_helpers import button, html, links, open_page, said
-from ui import evidence, evidence_routes
-from ui.maps import told
+from tests.run_helpers import copied, finish, tiny
+from tests.test_once import MANY, together
+from ui import evidence, evidence_routes, maps
+from ui.answers import told
 from vae_core import slow_checks
 from vae_core.evaluation import evaluate
 from vae_core.evidence import Gaps, annealed_evidence, gaps, importance_weights, moved, prior
+from vae_core.latents import cache
 from vae_core.opening.door import Files, open_model
 from vae_core.runs import ASSETS, Run, RunStore
 from vae_core.training import train
@@ -58,6 +62,21 @@ def seen() -> evidence_routes.Seen:
 def core(seen: evidence_routes.Seen) -> Gaps:
     """The gaps of the second image, by the core."""
     return gaps(seen.vae, seen.x[1:2], evidence_routes.SAMPLES)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of one's own."""
+    run = RunStore(tmp_path_factory.mktemp("trained")).create(tiny())
+    assert finish(run) == 0
+    return run
+
+
+def goes_on(run: Run, step: int) -> None:
+    """As if a run had trained on to that step."""
+    newest = run.checkpoints()[-1]
+    for suffix in ("", ".sha256"):
+        shutil.copy(f"{newest}{suffix}", newest.with_name(f"ckpt-{step:08d}.safetensors{suffix}"))
 
 
 # The page
@@ -180,7 +199,7 @@ def test_weights_are_those_of_the_core_under_the_proposal_that_is_asked_for(
     response = told(evidence_routes.weights)(request("digits-annealed", image="1", proposal=name, seed="4"))
     facts = json.loads(response.headers["X-Facts"])
     rows = torch.from_numpy(np.frombuffer(bytes(response.body), "<f4").copy()).view(facts["repeats"], -1)
-    assert rows.shape == (evidence_routes.LEAST, evidence_routes.STREAM)
+    assert rows.shape == (1, evidence_routes.STREAM)
     with torch.no_grad():
         q = seen.vae.encode(seen.x[1:2])
     proposal = {"prior": prior(q), "q": q, "optimised": core.best, "narrow": moved(core.best, scale=0.6)}[name]
@@ -190,6 +209,14 @@ def test_weights_are_those_of_the_core_under_the_proposal_that_is_asked_for(
         torch.testing.assert_close(row, expected, atol=1e-3, rtol=1e-4)
     assert facts["truth"] == pytest.approx(float(core.log_evidence), abs=1e-4)
     assert facts["error"] == pytest.approx(float(core.log_evidence_error), abs=1e-4)
+
+
+def test_weights_are_drawn_while_there_is_time_and_kept_for_who_asks_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_routes, "MOST", 3)
+    monkeypatch.setattr(evidence_routes, "LONG", 1e9)
+    first, second = (evidence_routes.weights(request("digits-annealed", image="1", seed="7")) for _ in range(2))
+    assert json.loads(first.headers["X-Facts"])["repeats"] == 3
+    assert first.body == second.body
 
 
 def test_a_proposal_that_is_none_is_one_sentence() -> None:
@@ -206,24 +233,102 @@ def test_codes_are_answered_with_ln_p_of_x_given_z(seen: evidence_routes.Seen) -
     np.testing.assert_allclose(np.frombuffer(bytes(response.body), "<f4"), core.numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("body", [b"", np.full(10, np.nan, "<f4").tobytes(), bytes(4 * 10 * 20_001)])
-def test_codes_that_are_none_are_one_sentence(body: bytes) -> None:
-    status, found = asked(lambda given: evidence_routes.likelihood(given, body), "digits-annealed", image="0")
-    assert status == 404
-    assert "those are no codes" in found["error"]
-
-
 def test_annealing_is_told_beside_importance_sampling_of_the_same_images(
     seen: evidence_routes.Seen, core: Gaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     status, found = asked(evidence_routes.annealing, "digits-annealed")
-    assert (status, found["state"]) == (200, "absent")
+    assert (status, found["state"], found["step"]) == (200, "absent", seen.step)
     made = annealed_evidence(seen.vae, seen.x[:2], 20, 8, torch.Generator().manual_seed(1))
-    monkeypatch.setattr(slow_checks, "ready", lambda run: made)
+    monkeypatch.setattr(slow_checks, "progress", lambda run, step: {"state": "ready", "share": 1.0, "message": ""})
+    monkeypatch.setattr(slow_checks, "ready", lambda run, step: made)
     _, found = asked(evidence_routes.annealing, "digits-annealed")
+    assert (found["state"], found["step"]) == ("ready", seen.step)
     assert found["annealed"] == pytest.approx(made.log_evidence.tolist())
     assert found["importance"][1] == pytest.approx(float(core.log_evidence), abs=1e-4)
     assert found["difference"] == pytest.approx(np.mean(np.subtract(found["annealed"], found["importance"])), abs=1e-4)
+
+
+def test_annealing_stays_with_the_weights_that_it_began_with(
+    store: RunStore, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("IMAGES", 2), ("TEMPERATURES", 5), ("CHAINS", 3)):
+        monkeypatch.setattr(slow_checks, name, value)
+    monkeypatch.setattr(slow_checks, "start", slow_checks.prepare)  # in this process
+    run = copied(trained, store.root.parent)
+    _, begun = asked(evidence_routes.annealing, run.name, start="1")
+    assert begun == evidence_routes.WORKING | {"step": 120}
+    goes_on(run, 140)
+    _, other = asked(evidence_routes.annealing, run.name)
+    assert (other["state"], other["step"]) == ("absent", 140)
+    _, found = asked(evidence_routes.annealing, run.name, step="120")
+    assert (found["state"], found["step"], found["images"]) == ("ready", 120, [0, 1])
+    vae, x = evidence_routes.seen_images(run, 120).vae, evidence_routes.seen_images(run).x
+    sampled = gaps(vae, x[:1], evidence_routes.SAMPLES).log_evidence
+    assert found["importance"][0] == pytest.approx(float(sampled), abs=1e-4)
+    for path in cache.folder(run).glob("annealed-*"):
+        path.write_bytes(b"damaged")
+    _, found = asked(evidence_routes.annealing, run.name, step="120")
+    assert (found["state"], found["step"]) == ("absent", 120)
+
+
+def test_while_a_run_trains_annealing_begins_with_weights_that_stay(
+    store: RunStore, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+    monkeypatch.setattr(slow_checks, "start", lambda run, step: started.append(step))
+    run = copied(trained, store.root.parent)
+    goes_on(run, 140)
+    monkeypatch.setattr(Run, "state", "running")
+    _, begun = asked(evidence_routes.annealing, run.name, start="1")
+    assert begun["step"] == max(run.snapshots()) == 120
+    assert started == [120]
+
+
+@pytest.mark.parametrize("route", [evidence_routes.annealing, evidence_routes.image, evidence_routes.weights])
+@pytest.mark.parametrize(("step", "reason"), [("x", "no such step"), ("1e3", "no such step"), ("61", "step 61")])
+def test_weights_that_are_not_there_are_one_sentence(
+    store: RunStore, trained: Run, route: Callable[[Request], Response], step: str, reason: str
+) -> None:
+    run = copied(trained, store.root.parent)
+    status, found = asked(route, run.name, step=step)
+    assert status == 404
+    assert reason in found["error"]
+
+
+def test_a_run_that_has_taken_the_name_of_another_has_a_decoder_at_another_address(store: RunStore) -> None:
+    addresses = []
+    for seed in range(2):
+        run = store.create(tiny(seed=seed), "mine")
+        assert finish(run) == 0
+        _, found = asked(evidence_routes.image, "mine")
+        _, map_ = asked(maps.head, "mine")
+        addresses.append(found["decoder"])
+        assert found["decoder"].endswith(f"?step=120&v={maps.version(run, 120)}")
+        assert map_["decoder"].endswith(f"&v={maps.version(run, 120)}")
+        store.trash("mine")
+    assert addresses[0] != addresses[1]
+
+
+def test_a_class_that_opens_a_section_measures_it_once(
+    store: RunStore, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("prepare_once", "gaps", "iwae_bounds", "importance_weights"):
+        work = getattr(evidence_routes, name)
+
+        def counted(*given: Any, name: str = name, work: Callable[..., Any] = work) -> Any:
+            calls.append(name)
+            return work(*given)
+
+        monkeypatch.setattr(evidence_routes, name, counted)
+    monkeypatch.setattr(evidence_routes, "LONG", 0.0)
+    run = copied(trained, store.root.parent)
+    found = together(lambda: asked(evidence_routes.image, run.name, image="3"))
+    assert found == [found[0]] * MANY
+    assert calls == ["prepare_once", "gaps", "iwae_bounds"]
+    bodies = together(lambda: evidence_routes.weights(request(run.name, image="3")).body)
+    assert bodies == [bodies[0]] * MANY
+    assert calls[3:] == ["importance_weights"]
 
 
 def test_the_images_are_those_that_annealing_looks_at(seen: evidence_routes.Seen) -> None:

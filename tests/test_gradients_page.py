@@ -14,12 +14,14 @@ from starlette.responses import Response
 
 from tests.opening_helpers import Own
 from tests.page_helpers import html, links, open_page
+from tests.run_helpers import finish, tiny
+from tests.test_once import MANY, together
 from ui import gradient_routes
+from ui.answers import told
 from ui.contents import entry, siblings
 from ui.gradients import SECTIONS
 from ui.host import ROOT
 from ui.lecture import Section
-from ui.maps import told
 from vae_core.diagnostics import prepare_once
 from vae_core.gradients import affordable, decoder_gradient, encoder_gradient
 from vae_core.opening.door import Files, open_model
@@ -107,6 +109,21 @@ def test_the_decoder_s_route_tells_what_the_core_measures() -> None:
     assert answer["draws"] == 400
     assert answer["samples"] == list(found.samples)
     assert answer["variance"] == pytest.approx(found.variance, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+def test_a_class_that_opens_a_section_measures_it_once(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    calls: list[Any] = []
+    measure = getattr(gradient_routes, f"{name}_gradient")
+    monkeypatch.setattr(gradient_routes, f"{name}_gradient", lambda *a, **k: calls.append(a) or measure(*a, **k))
+    run = store.create(tiny())
+    assert finish(run) == 0
+    found = together(lambda: asked(getattr(gradient_routes, name), run.name))
+    assert found == [found[0]] * MANY
+    assert found[0][1]["step"] == 120
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("route", [gradient_routes.encoder, gradient_routes.decoder])

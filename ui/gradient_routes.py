@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from threading import Lock
-
 import torch
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from torch import Tensor
 
-from ui.evidence_routes import Seen, seen_images
-from ui.maps import NEVER, told
+from ui.answers import NEVER, told
+from ui.evidence_routes import Seen, Weights, seen_at
+from ui.once import ONE_AT_A_TIME, once
 from vae_core.gradients import (
     DecoderGradient,
     EncoderGradient,
@@ -27,7 +25,6 @@ from vae_core.spec import InputError
 IMAGES = 64
 SEEDS = 100
 CODES, DRAWS = (200, 1000), (200, 400)
-ONE_AT_A_TIME = Lock()  # a class that opens the same view measures it once
 
 
 def routes() -> list[BaseRoute]:
@@ -38,30 +35,29 @@ def routes() -> list[BaseRoute]:
 
 def encoder(request: Request) -> Response:
     """Variance, signal-to-noise and bias of four estimators of the encoder's gradient, and all estimates."""
-    seen, seed = _asked(request)
-    with ONE_AT_A_TIME:
-        found = _encoder(seen, seed)
+    weights, seed = _asked(request)
+    found = _encoder(weights, seed)
     told_of = {name: getattr(found, name) for name in ("images", "codes", "parameters", "norm")}
     return JSONResponse(
-        {**told_of, "step": seen.step, "seed": seed, "rows": [_row(row) for row in found.rows]}, headers=NEVER
+        {**told_of, "step": seen_at(weights).step, "seed": seed, "rows": [_row(row) for row in found.rows]},
+        headers=NEVER,
     )
 
 
 def decoder(request: Request) -> Response:
     """How far the decoder's gradient from a few codes is from that of all of them."""
-    seen, seed = _asked(request)
-    with ONE_AT_A_TIME:
-        found = _decoder(seen, seed)
+    weights, seed = _asked(request)
+    found = _decoder(weights, seed)
     told_of = {name: getattr(found, name) for name in ("images", "draws", "parameters", "norm", "samples", "variance")}
-    return JSONResponse({**told_of, "step": seen.step, "seed": seed}, headers=NEVER)
+    return JSONResponse({**told_of, "step": seen_at(weights).step, "seed": seed}, headers=NEVER)
 
 
-def _asked(request: Request) -> tuple[Seen, int]:
+def _asked(request: Request) -> tuple[Weights, int]:
     run = RunStore.default()[request.path_params["run"]]
     seed = request.query_params.get("seed", "1")
     if not seed.isdecimal() or len(seed) > 3 or int(seed) >= SEEDS:
         raise InputError("there is no such seed", limit=f"0 to {SEEDS - 1}")
-    return seen_images(run), int(seed)
+    return Weights.of(run), int(seed)
 
 
 def _row(row: Measured) -> dict[str, object]:
@@ -72,16 +68,20 @@ def _row(row: Measured) -> dict[str, object]:
     }  # fmt: skip
 
 
-@lru_cache(maxsize=32)
-def _encoder(seen: Seen, seed: int) -> EncoderGradient:
-    codes = affordable(seen.vae, IMAGES, *CODES)
-    return encoder_gradient(seen.vae, _batch(seen), codes, generator=torch.Generator().manual_seed(seed))
+@once(32)
+def _encoder(weights: Weights, seed: int) -> EncoderGradient:
+    seen = seen_at(weights)
+    with ONE_AT_A_TIME:
+        codes = affordable(seen.vae, IMAGES, *CODES)
+        return encoder_gradient(seen.vae, _batch(seen), codes, generator=torch.Generator().manual_seed(seed))
 
 
-@lru_cache(maxsize=32)
-def _decoder(seen: Seen, seed: int) -> DecoderGradient:
-    draws = affordable(seen.vae, IMAGES, *DRAWS)
-    return decoder_gradient(seen.vae, _batch(seen), draws, torch.Generator().manual_seed(seed))
+@once(32)
+def _decoder(weights: Weights, seed: int) -> DecoderGradient:
+    seen = seen_at(weights)
+    with ONE_AT_A_TIME:
+        draws = affordable(seen.vae, IMAGES, *DRAWS)
+        return decoder_gradient(seen.vae, _batch(seen), draws, torch.Generator().manual_seed(seed))
 
 
 def _batch(seen: Seen) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ui.answers import EVER, NEVER, bodied, codes_in, told
+from ui.once import once
 from ui.tiles import describe_tiles, sheet
 from vae_core.latents import Cloud, Projection, cloud, project
 from vae_core.latents.cache import newest_weights
@@ -30,8 +31,7 @@ from vae_core.runs import Run, RunStore
 from vae_core.spec import InputError
 from vae_core.vae import VAE
 
-EVER = {"Cache-Control": "private, max-age=31536000, immutable"}
-NEVER = {"Cache-Control": "no-store"}
+DECODED = 256  # codes at once
 PAIRED = 4  # dimensions whose pairs are offered as maps
 NO_LABEL = 255
 SLOW = ("umap",)
@@ -89,7 +89,7 @@ def head(request: Request) -> Response:
             return JSONResponse(news, headers=NEVER)
     seen, map_ = _map(asked)
     query = f"step={seen.step}&split={split}&method={request.query_params.get('method') or ''}"
-    query += f"&axes={request.query_params.get('axes', '')}&v={_version(run, seen.step)}"
+    query += f"&axes={request.query_params.get('axes', '')}&v={version(run, seen.step)}"
     return JSONResponse(_describe(run, seen, map_, query), headers=NEVER)
 
 
@@ -121,9 +121,7 @@ def decode(request: Request, body: bytes) -> Response:
     """E[x|z] of the codes in the body, float32 both ways: for a browser that cannot run the decoder itself."""
     run, step, *_ = _asked(request)
     vae = _model(run, step)
-    codes = torch.from_numpy(np.frombuffer(body, "<f4").copy()).reshape(-1, vae.latent)
-    if len(codes) > 256 or not bool(codes.isfinite().all()):
-        raise InputError("those are no codes", run.name, limit="at most 256 of finite numbers")
+    codes = codes_in(body, vae.latent, DECODED)
     with torch.no_grad():
         return Response(vae.picture(codes).numpy().astype("<f4").tobytes(), headers=NEVER)
 
@@ -140,28 +138,6 @@ def encode(request: Request, body: bytes) -> Response:
     with torch.no_grad():
         q = vae.encode(vae.prepare(image, torch.Generator().manual_seed(0)))
     return JSONResponse({"mean": q.mean[0].tolist(), "sigma": q.std[0].tolist()}, headers=NEVER)
-
-
-def told(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
-    """What cannot be done is one sentence."""
-
-    def guarded(request: Request) -> Response:
-        try:
-            return answer(request)
-        except InputError as error:
-            return JSONResponse({"error": str(error)}, 404, NEVER)
-
-    return guarded
-
-
-def bodied(answer: Callable[[Request, bytes], Response]) -> Callable[[Request], Any]:
-    """The same of a request with a body."""
-
-    async def read(request: Request) -> Response:
-        body = await request.body()
-        return told(lambda asked: answer(asked, body))(request)
-
-    return read
 
 
 def _asked(request: Request) -> Asked:
@@ -256,15 +232,16 @@ def decodes(run: Run) -> bool:
     return opened is None or opened.decoder is not None
 
 
-def _encodes(run: Run) -> bool:
-    opened = Opened.of(run)
-    return opened is None or opened.encoder is not None
-
-
-def _version(run: Run, step: int) -> str:
+def version(run: Run, step: int) -> str:
+    """Another for every file of weights: part of an address whose answer is kept for ever."""
     at, weights = newest_weights(run, step)
     info = weights.stat()
     return hashlib.sha256(f"{run.created} {at} {info.st_size} {info.st_mtime_ns}".encode()).hexdigest()[:12]
+
+
+def _encodes(run: Run) -> bool:
+    opened = Opened.of(run)
+    return opened is None or opened.encoder is not None
 
 
 def _model(run: Run, step: int | None) -> VAE:
@@ -272,6 +249,6 @@ def _model(run: Run, step: int | None) -> VAE:
     return _loaded(str(run.path), at, weights.stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=8)
+@once(8)
 def _loaded(path: str, step: int, written: int) -> VAE:
     return Run(Path(path)).model(step)[1]
