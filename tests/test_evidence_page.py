@@ -145,6 +145,25 @@ def test_the_whole_run_is_measured_as_the_command_measures_it() -> None:
     assert "errs low" in said(app)
 
 
+def test_a_run_that_trains_on_is_not_measured_again_unasked(
+    store: RunStore, trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(evidence, "evaluate", lambda *given: calls.append(1) or evaluate(*given))
+    run = copied(trained, store.root.parent)
+    app = open_page("evidence", section="gaps", run=run.name)
+    button(app, "Measure").click().run()
+    assert "50 images<" in html(app)
+    goes_on(run, 140)
+    app.run()
+    assert "50 images, step 120<" in html(app)
+    assert len(calls) == 1
+    button(app, "Measure").click().run()
+    assert "50 images<" in html(app)
+    assert len(calls) == 2
+    assert not app.exception
+
+
 def test_an_opened_model_has_no_gaps_and_says_so(store: RunStore, tmp_path: Path) -> None:
     own = Own.make(tmp_path / "own")
     open_model(Files(latents=own.latents()), store, "mine")

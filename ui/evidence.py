@@ -14,6 +14,7 @@ from ui.numbers import table
 from ui.parts import duration, told
 from ui.tiles import describe_tiles
 from vae_core.evaluation import evaluate
+from vae_core.latents.cache import newest_weights
 from vae_core.opened import Opened
 from vae_core.runs import Run
 
@@ -112,7 +113,8 @@ p_\theta(x) &= \mathbb{E}_{z\sim q}\!\left[\frac{p_\theta(x|z)\,p(z)}{q(z|x)}\ri
         "gaps",
         "Gaps of a run",
         r"""\begin{aligned}
-\ln p_\theta(x) - \mathrm{ELBO}(q) = {}&\underbrace{\ln p_\theta(x) - \mathrm{ELBO}(q^*)}_{\text{approximation}}\\
+&\ln p_\theta(x) - \mathrm{ELBO}(q)\\
+= {}&\underbrace{\ln p_\theta(x) - \mathrm{ELBO}(q^*)}_{\text{approximation}}\\
 + {}&\underbrace{\mathrm{ELBO}(q^*) - \mathrm{ELBO}(q)}_{\text{amortisation}}
 \end{aligned}""",
         "$q^*$ is the best factorised Gaussian for this one image, found by optimising its means and variances with "
@@ -156,16 +158,17 @@ def _whole_run(run: Run) -> None:
             samples = st.segmented_control("Samples K", SAMPLES, default=SAMPLES[0], required=True, key="nll-samples")
             images = st.segmented_control("Images", MEASURED, default=MEASURED[0], required=True, key="nll-images")
             wanted = st.button("Measure", key="nll-measure")
-        if wanted:
-            st.session_state["nll"] = (run.name, samples, images)
-        asked = st.session_state.get("nll")
-        if asked and asked[0] == run.name:
-            with told(), st.spinner("Drawing codes…"):
+        with told(), st.spinner("Drawing codes…"):
+            if wanted:
+                st.session_state["nll"] = (run.name, run.created, newest_weights(run, None)[0], samples, images)
+            asked = st.session_state.get("nll", ())
+            if asked[:2] == (run.name, run.created):
                 _nll(run, *asked[1:])
 
 
-def _nll(run: Run, samples: int, images: int) -> None:
-    found = _evaluated(str(run.path), run.version, samples, images)
+def _nll(run: Run, created: float, step: int, samples: int, images: int) -> None:
+    """What was measured, of the weights that were the newest then: a run that trains is not measured again unasked."""
+    found = _evaluated(str(run.path), created, step, samples, images)
     if found["nll"] is None:
         st.caption("Grey values under a Bernoulli are not a likelihood: there is no ln p(x).")
         return
@@ -174,7 +177,8 @@ def _nll(run: Run, samples: int, images: int) -> None:
         ("negative log-likelihood, at most", (f"{found['nll']:.2f} ± {error or 0:.2f}",)),
         ("minus ELBO, all test images", (f"{-found['elbo']:.2f}",)),
     ]
-    st.html(table("nats per image", [f"K = {samples:,}, {found['images']:,} images"], rows))
+    since = f", step {found['step']:,}" if found["step"] != newest_weights(run, None)[0] else ""
+    st.html(table("nats per image", [f"K = {samples:,}, {found['images']:,} images{since}"], rows))
     st.caption(
         f"± is the standard error over images. An estimate of ln p(x) errs low, so this errs high; more samples bring "
         f"it down. Measured in {duration(found['seconds'])}."
@@ -182,7 +186,8 @@ def _nll(run: Run, samples: int, images: int) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _evaluated(path: str, version: tuple[int, ...], samples: int, images: int) -> dict[str, Any]:
+def _evaluated(path: str, created: float, step: int, samples: int, images: int) -> dict[str, Any]:
     run, begun = Run(Path(path)), time.monotonic()
-    found = evaluate(run.model()[1], run.config.dataset.load()[1], samples, images)
-    return {**found, "seconds": time.monotonic() - begun}
+    at, vae = run.model(step)
+    found = evaluate(vae, run.config.dataset.load()[1], samples, images)
+    return {**found, "step": at, "seconds": time.monotonic() - begun}
