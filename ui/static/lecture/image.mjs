@@ -31,7 +31,7 @@ export class ImageModel {
     wait("Looking for the best q of this image…");
     const url = `${base}/evidence?image=${image}`;
     const facts = await (await answer(url, { signal })).json();
-    const model = new ImageModel(facts, `${base}/evidence/likelihood?image=${facts.image}`);
+    const model = new ImageModel(facts, `${base}/evidence/likelihood?image=${facts.image}&step=${facts.step}`);
     if (facts.binary && facts.decoder) model.decoder = await decoderOf(facts.decoder, `${base}/decode?step=${facts.step}`);
     wait("Drawing the posterior…");
     await model.look();

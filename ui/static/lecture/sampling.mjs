@@ -226,13 +226,14 @@ class Sampling extends Section {
   // What the repeats say of p-hat itself, and whether they are enough to say it.
   onAverage(average, spread) {
     if (this.exact && Math.abs(this.chi) < SAME) return "Every weight is p(x): q is the posterior.";
-    const found = `${average.toPrecision(3)} ± ${spread.toPrecision(2)}`;
+    const repeats = this.rows.length;
+    const found = repeats > 1 ? `${average.toPrecision(3)} ± ${spread.toPrecision(2)}` : average.toPrecision(3);
     if (!this.exact) {
       const whose = `the best estimate of p(x), whose logarithm is known to ± ${nats(this.error)}`;
-      return `p-hat is right on average, its logarithm errs low. Here its mean over ${this.rows.length} repeats is ${found} times ${whose}.`;
+      return `p-hat is right on average, its logarithm errs low. Here ${repeats > 1 ? `its mean over ${repeats} repeats` : "the only one there was time for"} is ${found} times ${whose}.`;
     }
-    if (this.chi === Infinity || effective(this.logs) < ENOUGH) return `p-hat is right on average, but ${this.rows.length} repeats are too few to show it: the mean is carried by rare codes that they may all have missed.`;
-    return `p-hat is right on average: over ${this.rows.length} repeats its mean is ${found} times p(x). Its logarithm errs low.`;
+    if (this.chi === Infinity || effective(this.logs) < ENOUGH) return `p-hat is right on average, but ${repeats} repeats are too few to show it: the mean is carried by rare codes that they may all have missed.`;
+    return `p-hat is right on average: over ${repeats} repeats its mean is ${found} times p(x). Its logarithm errs low.`;
   }
 
   // Where χ²/K is small the mean of ln p̂ lies -χ²/2K from the truth, within three standard errors of the repeats.
