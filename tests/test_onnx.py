@@ -37,7 +37,7 @@ LIKELIHOODS = [
     Gaussian(noise="optimal"),
 ]
 SHAPES = {"linear": Shape(1, 5, 7), "mlp": Shape(3, 4, 4), "conv": Shape(1, 8, 8)}
-SHIPPED = sorted(path.parent.name for path in ASSETS.glob("*/config.json"))
+SHIPPED = ["digits-annealed", "digits-z2", "mnist-annealed", "mnist-z2"]  # one of each architecture
 
 
 def computed(file: bytes, given: Tensor) -> list[np.ndarray]:
@@ -115,7 +115,7 @@ def random(vae: VAE) -> VAE:
 
 @pytest.mark.parametrize(
     ("net", "likelihood"),
-    list(product(NETS, LIKELIHOODS)),
+    [*product(NETS, LIKELIHOODS[:1]), *product(NETS[:1], LIKELIHOODS[1:])],  # a likelihood sees what any net gives
     ids=lambda value: value.kind + (f"-{value.noise}" if isinstance(value, Gaussian) else ""),
 )
 def test_every_decoder_is_the_picture(net, likelihood):
