@@ -9,6 +9,8 @@ import { termsPanel } from "./terms.mjs";
 
 const DRAFT_STAYS = 2000; // ms until the plan that was asked for has come back as the run's own
 
+const WORD = 36; // units that "steps" takes
+
 // Of a number in tabular figures, in units; commas are narrow.
 function halfWidth(text) {
   return [...text].reduce((sum, letter) => sum + (letter === "," ? 1.9 : 4.1), 0);
@@ -16,17 +18,20 @@ function halfWidth(text) {
 
 function axis(svg) {
   const ticks = shape(svg, "g");
-  const unitWord = shape(svg, "text", "er-tick");
-  return (view, { xTicks, x, heat, unit }) => {
+  const unitWord = shape(svg, "text", "er-tick er-middle");
+  return (view, { xTicks, x, heat, unit, width }) => {
     const height = heat.bottom + 15 * unit;
     const cursor = view.pointed ? x(view.rows.step(view.at)) : NaN;
     each(ticks, "text", "er-tick er-middle", xTicks, (mark, step) => {
       write(mark, x(step), height, count(step));
       show(mark, !(Math.abs(x(step) - cursor) < 46 * unit));
     });
-    const after = x(xTicks.at(-1)) + unit * (5 + halfWidth(count(xTicks.at(-1))));
-    write(unitWord, after, height, "steps");
-    show(unitWord, !(Math.abs(after + 18 * unit - cursor) < 46 * unit));
+    // After the last number; where there is no room, before it.
+    const beside = unit * (5 + halfWidth(count(xTicks.at(-1))));
+    const fits = x(xTicks.at(-1)) + beside + WORD * unit < width;
+    const middle = x(xTicks.at(-1)) + (fits ? 1 : -1) * (beside + (WORD / 2) * unit);
+    write(unitWord, middle, height, "steps");
+    show(unitWord, !(Math.abs(middle - cursor) < 46 * unit));
   };
 }
 
