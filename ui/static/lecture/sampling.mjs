@@ -202,7 +202,7 @@ class Sampling extends Section {
     const wide = box.width / BINS;
     bins.forEach((number, index) => set(shape(plot.group, "rect", "lx-soft"), { x: box.left + index * wide, width: Math.max(1, wide - 1), y: y(number), height: box.top + box.height - y(number) }));
     if (below) plot.text(low, y.domain[1], `${count(below)} smaller still`, "lx-quiet", [6, 26]);
-    if (high < 0) return void plot.text(high, y.domain[1], `w = p(x): ${Math.round(-high)} powers of ten to the right`, "lx-quiet lx-end", [-4, 8]);
+    if (high < 0) return void plot.text(high, y.domain[1], `w = p(x): ${Math.round(-high)} powers further`, "lx-quiet lx-end", [-4, 8]);
     plot.line([[0, 0], [0, y.domain[1]]], "lx-thin");
     plot.text(0, y.domain[1], "w = p(x)", "lx-quiet lx-end", [-6, 8]);
   }
