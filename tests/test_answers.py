@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def posted(answer: Answer, parts: Iterator[bytes]) -> Response:
         return {"type": "http.request", "body": part or b"", "more_body": part is not None}
 
     scope = {"type": "http", "path_params": {"run": RUN.name}, "query_string": b"image=2", "headers": []}
-    return asyncio.run(bodied(answer)(Request(scope, receive)))
+    # In a thread of its own: that of the tests has a loop while a browser is open.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(bodied(answer)(Request(scope, receive)))).result()
 
 
 def sentence(response: Response) -> str:
