@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from tests.server_helpers import Server, start_server, stop_server
 from ui.routes import routes
+from vae_core.latents.cache import SHARED
 
 # Without the browser around its pages, which is drawn too, a test takes an eighth less.
 BROWSERS = (os.environ.get("CHROMIUM"), shutil.which("chromium-headless-shell"), shutil.which("chromium"))
@@ -95,6 +96,7 @@ class Witness:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that share it."""
     root = tmp_path_factory.mktemp("app") / "runs"
+    _share_exports(root, tmp_path_factory)
     server = start_server(root)
     yield server
     stop_server(server)
@@ -171,7 +173,9 @@ def await_rows(page: Page, count: int = 1) -> int:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The routes of the app alone: no Streamlit, no engine, and an empty store, through which the shipped runs show."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VAE_RUNS", str(tmp_path_factory.mktemp("empty")))
+        root = tmp_path_factory.mktemp("empty")
+        _share_exports(root, tmp_path_factory)
+        patch.setenv("VAE_RUNS", str(root))
         yield from _serve()
 
 
@@ -183,6 +187,15 @@ def sheet(chromium: Browser, bare: str, witness: Witness) -> Iterator[Page]:
     page.goto(f"{bare}/blank")
     yield page
     page.close()
+
+
+def _share_exports(root: Path, factory: pytest.TempPathFactory) -> None:
+    """Let a store keep the exported decoder of each kind where all stores of this run of the tests do."""
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    shared = factory.getbasetemp().parent / f"exports-{session}"
+    shared.mkdir(exist_ok=True)
+    (root / ".cache" / "latents").mkdir(parents=True)
+    (root / ".cache" / "latents" / SHARED).symlink_to(shared)
 
 
 def _serve() -> Iterator[str]:
