@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, TimeoutError, expect, sync_playwright
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse
@@ -153,6 +153,17 @@ def settled(page: Page) -> None:
 def still(page: Page) -> None:
     """Wait until nothing on the page changes or moves for 0.2 s and ten frames; for 5 s where something always does."""
     page.evaluate(STILL, BUSY)
+
+
+def opened(button: Locator, shows: Locator) -> Locator:
+    """Press a button, and what it opens; once more where the page was drawn anew under the press, on a busy machine."""
+    button.click()
+    try:
+        shows.wait_for(timeout=10_000)
+    except TimeoutError:
+        button.click()
+        shows.wait_for()
+    return shows
 
 
 FIGURE = "[data-testid=live-figure]"

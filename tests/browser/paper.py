@@ -9,13 +9,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import opened
+
 WIDTH = round((210 - 40) / 25.4 * 96)  # of what is printed on A4 between the margins, in pixels
 
 
 def hand_in(page: Page, words: str, folder: Path) -> Path:
     """Press Hand in, write, make the page and download it; returns where it is."""
-    page.get_by_role("button", name="Hand in").click()
-    dialog = page.get_by_role("dialog")
+    dialog = opened(page.get_by_role("button", name="Hand in"), page.get_by_role("dialog"))
     dialog.get_by_label("In your own words").fill(words)
     dialog.get_by_role("button", name="Make the page").click()
     expect(dialog.get_by_text(words)).to_be_visible()

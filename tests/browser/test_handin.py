@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server, Witness, settled
+from tests.browser.conftest import Server, Witness, opened, settled
 from tests.browser.paper import from_disk, hand_in, sheets
 from vae_core.handin.facts import exact
 from vae_core.python_export import python_text
@@ -23,7 +23,7 @@ def test_a_run_is_handed_in_as_one_file(
 ) -> None:
     page.goto(f"{server.url}/{name}?run={run}")
     settled(page)
-    page.get_by_role("button", name="Share and export").click()
+    opened(page.get_by_role("button", name="Share and export"), page.get_by_role("button", name="Hand in"))
     path = hand_in(page, WORDS, tmp_path)
     assert path.name == f"{run}-hand-in.html"
     assert not witness.complaints

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import EXPORT, Server, Witness, settled, still
+from tests.browser.conftest import EXPORT, Server, Witness, opened, settled, still
 from tests.opening_helpers import Own
 
 pytestmark = pytest.mark.browser
@@ -32,8 +32,8 @@ def own(tmp_path: Path) -> Own:
 def test_from_the_form_to_the_map_and_the_walk(page: Page, server: Server, witness: Witness, own: Own) -> None:
     page.goto(server.url)
     settled(page)
-    page.get_by_role("button", name="Open your own model").click()
-    dialog = page.get_by_role("dialog")
+    still(page)
+    dialog = opened(page.get_by_role("button", name="Open your own model"), page.get_by_role("dialog"))
     for label, path in (
         ("Codes (.npz)", own.latents()),
         ("Decoder (.onnx)", own.decoder("nhwc")),
