@@ -18,6 +18,7 @@ import { Section, mounting, sentence } from "./section.mjs";
 const HEIGHT = 330;
 const SHARES = [0.393, 0.865]; // of the mass: what one and two standard deviations of a Gaussian hold
 const GRID = 121;
+const NAME = 60; // pixels that the posterior's name takes
 const FAR = [-4, 4]; // where the posterior of a small model is worked out
 const SPREAD = [0.05, 1.5]; // of σ, unless the encoder's own is outside
 const AROUND = 3; // of μ in the address, if the view is not wider: there the prior has its place too
@@ -203,8 +204,10 @@ class Identity extends Section {
     plot.ellipse(mean, std, 1, "lx-line");
     plot.text(mean[0], mean[1] + 2 * std[1], "q", "lx-strong lx-middle", [0, -10]);
     const [left, right] = this.contours.sides;
-    const room = x(right[0]) + 60 < box.left + box.width;
-    plot.text(...(room ? right : left), "p(z|x)", `lx-quiet ${room ? "" : "lx-end"}`, [room ? 12 : -12, 0]);
+    // On the side where q is not, if there is room.
+    const rooms = [x(left[0]) - NAME > box.left, x(right[0]) + NAME < box.left + box.width];
+    const after = rooms[1] && !(rooms[0] && 2 * mean[0] > left[0] + right[0]);
+    plot.text(...(after ? right : left), "p(z|x)", `lx-quiet ${after ? "" : "lx-end"}`, [after ? 12 : -12, 0]);
     plot.text(...[0, -2], "prior", "lx-quiet lx-middle", [0, 12]);
     this.handles = [
       { at: [x(mean[0]), y(mean[1])], move: ([a, b]) => (this.change("mean", i, within(x.back(a), this.view.x)), this.change("mean", j, within(y.back(b), this.view.y))) },
