@@ -284,6 +284,10 @@ def test_the_mean_of_ln_p_is_minus_entropy_minus_kl(page: Page, bare: str) -> No
     assert found["entropy"] == pytest.approx(core.entropy, abs=1e-9)
     assert found["kl"] == pytest.approx(core.divergence, abs=1e-6)
     expect(page.locator(".lx-badge")).to_have_attribute("data-verdict", "good")
+    column = page.locator("svg.lx-drawing").nth(1).locator(".lx-strong").all_text_contents()
+    most, rest, now = (float(text.replace("\u2212", "-")) for text in column)
+    assert most == pytest.approx(now + rest, abs=1e-9)  # as printed
+    assert [now, rest] == pytest.approx([core.value, core.divergence], abs=0.0101)
     page.get_by_role("button", name="The best model").click()
     page.wait_for_function("Number(document.querySelector('.lx-likelihood').dataset.kl) < 1e-9")
 

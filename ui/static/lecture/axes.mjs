@@ -102,3 +102,10 @@ export function apart(heights, gap = 18) {
   const excess = placed.reduce((sum, value, place) => sum + value - order[place][0], 0) / Math.max(1, placed.length);
   return heights.map((_, index) => placed[order.findIndex(([, own]) => own === index)] - excess);
 }
+
+/** The widths of two drawings in one row, the second the narrower; where there is no room, each has a row of its own. */
+export function besides({ svg }) {
+  const width = svg.parentElement.clientWidth;
+  const left = (width - 24) / 1.8;
+  return width > 620 ? [left, width - 24 - left] : [width, width];
+}

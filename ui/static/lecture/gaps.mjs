@@ -3,7 +3,7 @@
 import { answer } from "../latent/answer.mjs";
 import { node, set, shape } from "../run/nodes.mjs";
 import { nats } from "../run/numbers.mjs";
-import { apart, drawing, logarithmic, panel, straight } from "./axes.mjs";
+import { apart, besides, drawing, logarithmic, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button } from "./controls.mjs";
 import { gallery } from "./gallery.mjs";
@@ -63,11 +63,10 @@ class Gaps extends Section {
     this.tiles.draw(this.root.dataset.theme);
     if (!this.facts) return;
     const { gaps, image } = this.facts;
-    const width = this.column.svg.parentElement.clientWidth;
-    const left = width > 620 ? (width - 24) / 1.8 : width;
+    const [left, right] = besides(this.column);
     const words = printed(gaps);
     this.drawGaps(left, words);
-    this.drawBounds(width > 620 ? width - 24 - left : width);
+    this.drawBounds(right);
     this.said.textContent = this.empty ? "No gap, for q is the prior, and so is the posterior: the decoder ignores z." : `The gap is ${words.total} nats: ${words.approximation} no factorised q can close, ${words.amortisation} the encoder left.`;
     this.report();
     Object.assign(this.root.dataset, { image, total: gaps.total, approximation: gaps.approximation, amortisation: gaps.amortisation });
@@ -182,9 +181,9 @@ class Gaps extends Section {
 // The texts of the numbers, which add up as they are printed.
 function printed({ log_evidence: logEvidence, elbo, total, approximation, amortisation }) {
   const digits = decimals(total);
-  const [whole, bound] = addedUp(digits, logEvidence, elbo, total);
-  const rest = Number(logEvidence.toFixed(digits)) - Number(elbo.toFixed(digits));
-  const [gap, first, second] = addedUp(digits, rest, approximation, amortisation);
+  const [whole, bound, gap] = addedUp(digits, logEvidence, elbo, total);
+  const rest = Number(logEvidence.toFixed(digits)) - Number(elbo.toFixed(digits)); // the gap as printed
+  const [, first, second] = addedUp(digits, rest, approximation, amortisation);
   return { evidence: whole, elbo: bound, total: gap, approximation: first, amortisation: second };
 }
 

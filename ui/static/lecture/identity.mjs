@@ -2,7 +2,7 @@
 
 import { node, set, shape } from "../run/nodes.mjs";
 import { signedTwo } from "../latent/words.mjs";
-import { clipped, drawing, panel, straight } from "./axes.mjs";
+import { besides, clipped, drawing, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button, choices, slider } from "./controls.mjs";
 import { contour, level, sampled } from "./contours.mjs";
@@ -141,10 +141,7 @@ class Identity extends Section {
 
   draw() {
     this.tiles.draw(this.root.dataset.theme);
-    const width = this.plane.svg.parentElement.clientWidth;
-    const beside = width > 620;
-    const left = beside ? (width - 24) / 1.8 : width;
-    const right = beside ? width - 24 - left : width;
+    const [left, right] = besides(this.plane);
     const { model } = this;
     if (!model) return this.empty(left, right);
     if (model.latent > 1) this.drawPlane(left);

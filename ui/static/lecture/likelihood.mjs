@@ -1,14 +1,14 @@
 // Why maximum likelihood: the mean of ln p(x) over the data is -S - KL(data‖model), and only the KL moves with the model.
 
 import { node, set, shape } from "../run/nodes.mjs";
-import { nats } from "../run/numbers.mjs";
 import { random, normal } from "../latent/chance.mjs";
 import { signedTwo } from "../latent/words.mjs";
-import { clipped, drawing, panel, straight } from "./axes.mjs";
+import { besides, clipped, drawing, panel, straight } from "./axes.mjs";
 import { createBadge } from "./badge.mjs";
 import { button, slider } from "./controls.mjs";
 import { draggable } from "./drag.mjs";
 import { LOG_2PI, added, apply, cholesky, diagonal, dot, identity, inverse, logDet, multiply, scaled, sum, trapezoid } from "./maths.mjs";
+import { addedUp } from "./numerals.mjs";
 import { drawColumns, reach } from "./parts.mjs";
 import { Section, mounting } from "./section.mjs";
 
@@ -79,12 +79,11 @@ class Likelihood extends Section {
   draw() {
     const found = likelihoodOf(this.settings.data.covariance, this.covariance);
     const goal = -found.entropy;
-    this.said.textContent = `Mean ln p(x) over the data ${nats(found.mean)}; no model can exceed ${nats(goal)}.`;
+    const [most, now, rest] = addedUp(2, goal, found.mean, found.kl);
+    this.said.textContent = `Mean ln p(x) over the data ${now}; no model can exceed ${most}.`;
     Object.assign(this.root.dataset, { mean: found.mean, entropy: found.entropy, kl: found.kl });
-    const width = this.plane.svg.parentElement.clientWidth;
-    const left = width > 620 ? (width - 24) / 1.8 : width;
+    const [left, right] = besides(this.plane);
     this.drawPlane(left);
-    const right = width > 620 ? width - 24 - left : width;
     this.column.clear(right, HEIGHT, this.said.textContent);
     const below = reach(goal - found.mean);
     drawColumns(this.column.svg, {
@@ -92,8 +91,8 @@ class Likelihood extends Section {
       columns: [{
         top: found.mean, parts: [{ low: null, high: found.mean, className: "lx-bar" }, { low: found.mean, high: goal, className: "lx-soft" }],
         labels: [
-          { at: goal, name: "minus entropy of the data", value: goal }, { at: (goal + found.mean) / 2, name: "KL(data || model)", value: found.kl, className: "lx-quiet" },
-          { at: found.mean, name: "mean ln p(x)", value: found.mean },
+          { at: goal, name: "minus entropy of the data", words: most }, { at: (goal + found.mean) / 2, name: "KL(data || model)", words: rest, className: "lx-quiet" },
+          { at: found.mean, name: "mean ln p(x)", words: now },
         ],
       }],
     });

@@ -3,7 +3,7 @@
 import { answer } from "../latent/answer.mjs";
 import { node, set, shape } from "../run/nodes.mjs";
 import { count, nats } from "../run/numbers.mjs";
-import { clipped, drawing, logarithmic, panel, straight } from "./axes.mjs";
+import { besides, clipped, drawing, logarithmic, panel, straight } from "./axes.mjs";
 import { createBadge, small } from "./badge.mjs";
 import { button, choices, selection } from "./controls.mjs";
 import { gallery } from "./gallery.mjs";
@@ -136,9 +136,7 @@ class Sampling extends Section {
     this.tiles.draw(this.root.dataset.theme);
     this.work();
     const done = !this.fill || this.rows.length >= REPEATS;
-    const width = this.curve.svg.parentElement.clientWidth;
-    const left = width > 620 ? (width - 24) / 1.8 : width;
-    const right = width > 620 ? width - 24 - left : width;
+    const [left, right] = besides(this.curve);
     if (!this.rows.length) return this.empty(left, right);
     this.drawCurve(left);
     this.drawHistogram(right);
