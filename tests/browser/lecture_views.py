@@ -7,20 +7,20 @@ import math
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 MOUNT = """
-async ([name, query, base]) => {
+async ([name, options]) => {
   const module = await import(new URL(`/files/lecture/${name}.mjs`, location.origin));
   window.mounted?.destroy();
   window.told = [];
   const onState = (state) => window.told.push(state);
   const mount = module[`mount${name[0].toUpperCase()}${name.slice(1)}`];
-  window.mounted = mount(document.getElementById("host"), { base, query, onState });
+  window.mounted = mount(document.getElementById("host"), { ...options, onState });
 }
 """
 
 
 def mount(sheet: Page, name: str, run: str = "", **query: str) -> Locator:
     """A view on the blank page, when it is drawn."""
-    sheet.evaluate(MOUNT, [name, query, f"/api/runs/{run}" if run else ""])
+    sheet.evaluate(MOUNT, [name, {"query": query, "base": f"/api/runs/{run}" if run else ""}])
     view = sheet.locator(f'[data-testid="lecture-{name}"]')
     if run:
         sheet.wait_for_selector(f'[data-testid="lecture-{name}"][data-measured="1"]')

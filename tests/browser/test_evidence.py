@@ -12,6 +12,7 @@ import torch
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import EXPORT, Server, Witness, settled
+from tests.browser.lecture_views import MOUNT
 from tests.run_helpers import finish, remove, tiny
 from ui.evidence import BIT, BITS, DATA, LINEAR, SECTIONS
 from ui.evidence_routes import seen_images
@@ -28,15 +29,6 @@ def exact(values: Any) -> torch.Tensor:
 
 ORACLE = LinearGaussian(exact(LINEAR["weight"]), exact(LINEAR["bias"]), 0.5)
 X = exact(LINEAR["x"])
-MOUNT = """
-async ([name, mount, options]) => {
-  const module = await import(new URL(`/files/lecture/${name}.mjs`, location.origin));
-  window.mounted?.destroy();
-  window.told = [];
-  const onState = (state) => window.told.push(state);
-  window.mounted = module[mount](document.getElementById("host"), { ...options, onState });
-}
-"""
 MODELS = """
 async ([kind, data, codes]) => {
   const { LinearModel, LogisticModel } = await import(new URL("/files/lecture/models.mjs", location.origin));
@@ -62,7 +54,7 @@ def mount(page: Page, bare: str, name: str, **options: Any) -> None:
     """A view on a page with nothing else on it, drawn."""
     page.goto(f"{bare}/blank")
     given = {"data": {**section(name), **OFFERED}, "query": {}, "base": "", **options}
-    page.evaluate(MOUNT, [name, f"mount{name.title()}", given])
+    page.evaluate(MOUNT, [name, given])
     page.wait_for_selector(f'.lx-{name}[data-ready="1"]')
 
 

@@ -200,7 +200,7 @@ def test_a_run_s_gradients_are_measured_by_the_server(sheet: Page) -> None:
     expect(dots).to_have_count(1)
     expect(view.locator("svg.lx-drawing")).not_to_contain_text("root of S")
 
-    sheet.evaluate(MOUNT, ["encoder", {}, "/api/runs/nothing-like-it"])
+    sheet.evaluate(MOUNT, ["encoder", {"base": "/api/runs/nothing-like-it"}])
     expect(sheet.locator(".lx-note")).to_contain_text("nothing-like-it")
 
 

@@ -46,7 +46,7 @@ def test_without_a_gradient_all_is_noise(sheet: Page, witness: Witness) -> None:
 @pytest.mark.parametrize("name", ["encoder", "decoder"])
 def test_what_is_awaited_has_its_room_and_says_so_though_asked_first(sheet: Page, name: str) -> None:
     sheet.route("**/gradients/*", lambda route: None)
-    sheet.evaluate(MOUNT, [name, {}, "/api/runs/digits-z2"])
+    sheet.evaluate(MOUNT, [name, {"base": "/api/runs/digits-z2"}])
     sheet.evaluate("window.mounted.update({ ask: true })")
     view = sheet.locator(f'[data-testid="lecture-{name}"][data-ready="1"]')
     expect(view.locator(".lx-note")).to_be_visible()
