@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable
@@ -221,9 +222,14 @@ class OpenedConfig(RunConfig):
 def parse_config(text: str | bytes, where: str = "the config") -> RunConfig:
     """A checked RunConfig from JSON; an InputError names the field, what it was given and its bound."""
     try:
-        config = (OpenedConfig if _is_opened(text) else RunConfig).model_validate_json(text)
+        return _parsed(text)
     except ValidationError as error:
         raise InputError(_first_problem(error), where, fix="change that field") from None
+
+
+@functools.lru_cache(1024)  # a page and a team read the same configs again and again; checking builds the networks
+def _parsed(text: str | bytes) -> RunConfig:
+    config = (OpenedConfig if _is_opened(text) else RunConfig).model_validate_json(text)
     config.check()
     return config
 
