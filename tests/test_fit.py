@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from pathlib import Path
 from typing import get_args
@@ -9,6 +10,7 @@ from typing import get_args
 import pytest
 import torch
 from torch import Tensor
+from torch.optim import Adam
 
 from vae_core.checkpoints import newest_state, restore, save_checkpoint
 from vae_core.config import Cosine, Decay, RunConfig, StepDecay
@@ -201,6 +203,27 @@ def test_every_decay_is_applied_before_its_update(decay: Decay) -> None:
     optimiser = adam(vae, config)
     for step in fit(vae, IMAGES, config, optimiser=optimiser):
         assert optimiser.param_groups[0]["lr"] == config.rate(step.index)
+
+
+def test_the_lean_adam_is_adam_to_the_bit() -> None:
+    ours, theirs = CONFIG.build(IMAGES), CONFIG.build(IMAGES)
+    lean, plain = adam(ours, CONFIG), Adam(theirs.parameters(), lr=CONFIG.learning_rate, fused=True)
+    for step in range(8):
+        if step == 5:  # it goes on from a saved state
+            saved = copy.deepcopy(lean.state_dict())
+            lean = adam(ours, CONFIG)
+            lean.load_state_dict(saved)
+        for vae, optimiser in ((ours, lean), (theirs, plain)):
+            optimiser.zero_grad()
+            vae.elbo(vae.prepare(IMAGES, first_noise()), first_noise()).loss(1.0).backward()
+            optimiser.step()
+    for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(mine, other)
+    mine, other = (optimiser.state_dict()["state"] for optimiser in (lean, plain))
+    assert [*mine] == [*other]
+    for number, slots in other.items():
+        assert float(slots["step"]) == 8
+        assert all(torch.equal(mine[number][name], slot) for name, slot in slots.items())
 
 
 def test_no_step_without_a_learning_rate() -> None:

