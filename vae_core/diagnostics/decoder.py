@@ -25,8 +25,9 @@ def shuffle_cost(e: Encoded) -> Float[Tensor, ""]:
     A KL above zero does not prove that the code is used; this does.
     """
     x, z = _few(e)
-    own = e.vae.likelihood.log_prob(e.vae.decode(z), x).mean()
-    swapped = [e.vae.likelihood.log_prob(e.vae.decode(z.roll(shift, 0)), x).mean() for shift in range(1, SHIFTS + 1)]
+    codes = torch.cat([z.roll(shift, 0) for shift in range(SHIFTS + 1)])  # the first are their own
+    log_likelihood = e.vae.likelihood.log_prob(e.vae.decode(codes), x.repeat(SHIFTS + 1, 1, 1, 1))
+    own, *swapped = log_likelihood.view(SHIFTS + 1, -1).mean(1)
     return own - torch.stack(swapped).mean()
 
 
@@ -45,13 +46,14 @@ def zeroing_cost(e: Encoded) -> Float[Tensor, "d"]:
     return own - torch.stack(left)
 
 
+@torch.no_grad()
 def decoder_response(e: Encoded) -> Float[Tensor, ""]:
     """How much the decoder's last hidden layer moves with z: the median over its units of their standard deviation.
 
     Over 256 codes from the prior; of the decoder's output where it has no hidden layer. Against its value at step 0 it
     tells whether the decoder has gone silent. It has no unit.
     """
-    return decoder_responses(e, e.vae.decoder)[-1]
+    return _spread(_layers(e, e.vae.decoder)[-1])
 
 
 @torch.no_grad()
@@ -61,8 +63,16 @@ def decoder_responses(e: Encoded, decoder: nn.Module) -> Float[Tensor, "layers"]
     Over 256 codes from the prior. `decoder` is the model's, or an untrained one to compare it with. Shapes: [layers] in
     forward order; where no hidden layer can be seen, one entry for the output.
     """
-    layers = hidden_outputs(decoder, prior_codes(e)) or [decoder(prior_codes(e)).flatten(1)]
-    return torch.stack([out.std(0).median() for out in layers])
+    return torch.stack([_spread(out) for out in _layers(e, decoder)])
+
+
+def _layers(e: Encoded, decoder: nn.Module) -> list[Float[Tensor, "k units"]]:
+    codes = prior_codes(e)
+    return hidden_outputs(decoder, codes) or [decoder(codes).flatten(1)]
+
+
+def _spread(out: Float[Tensor, "k units"]) -> Float[Tensor, ""]:
+    return out.std(0).median()
 
 
 @torch.no_grad()

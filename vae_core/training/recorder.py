@@ -79,7 +79,6 @@ class Recorder:
 
     def evaluate(self, step: int) -> None:
         """Measure the test images, with the same noise each time, and keep what replay needs."""
-        self.vae.eval()
         e = encode_prepared(self.vae, self._seen, self._test.labels)
         row = {"step": step, "split": "test", "beta": self.course.before(step), **measure(e)}
         if step == 0:
@@ -94,7 +93,6 @@ class Recorder:
             frames.write_frame(self._folder("frames"), step, self.vae, e, self._shown, self._budget)
         if step in self._snapshots:
             save_snapshot(self._folder("snapshots") / f"{step:08d}.safetensors", step, self.vae)
-        self.vae.train()
 
     def checkpoint(self, step: int, asked: bool = False) -> None:
         """Write the full state, unless a number in it is not finite."""
