@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from vae_core.config import RunConfig
-from vae_core.engine import PRELOAD
 from vae_core.nets import Mlp
 from vae_core.runs import Run
 from vae_core.training import Halted, train
+from vae_core.training.process import PRELOAD
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMBERS = ("metrics.jsonl", "journal.jsonl", "frames/*.png", "snapshots/*.safetensors", "checkpoints/*.safetensors")

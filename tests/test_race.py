@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +26,7 @@ from vae_core.objectives import FreeBits, Iwae
 from vae_core.races import RACES, Alone, Lane, Members, Race, Result, Stacked, assemble, members_of, run_race, summarise
 from vae_core.races.checks import empty
 from vae_core.races.exact import exact
+from vae_core.races.members import Steps
 from vae_core.schedules import Constant, Cyclical, Delayed, Warmup
 from vae_core.spec import InputError
 from vae_core.training.fit import adam, fit
@@ -296,16 +300,49 @@ def test_the_numbers_do_not_depend_on_how_many_work() -> None:
         assert (theirs["name"], theirs["seed"]) == (ours["name"], ours["seed"])
 
 
-def test_what_fails_in_one_thread_ends_the_race() -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_race_ends_at_once(workers: int) -> None:
     calls: list[int] = []
 
     def advanced(updates: int) -> None:
         calls.append(updates)
         raise KeyboardInterrupt
 
+    headline = races.race("headline")  # which takes seconds
+    begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        run_race(quick(races.race("headline")), 2, advanced, workers=2)
-    assert len(calls) <= 2
+        run_race(headline, 5, advanced, workers=workers)
+    assert len(calls) == 1
+    assert calls[0] < headline.lanes[0].config.steps * 30 / 4
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_fails_in_one_worker_ends_the_race(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    headline = races.race("headline")
+    fit = Stacked.fit
+
+    def spoiled(self: Stacked, *arguments: Any, **options: Any) -> Iterator[Steps]:
+        for steps in fit(self, *arguments, **options):
+            if steps.index == 3 and any(config.seed == 4 for config in self.configs):
+                raise MemoryError("no more")
+            yield steps
+
+    monkeypatch.setattr(Stacked, "fit", spoiled)
+    begun = time.monotonic()
+    with pytest.raises(MemoryError, match="no more"):
+        run_race(headline, 5, workers=workers)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_result_of_another_process_is_whole() -> None:
+    race = quick(races.race("dead-units"))
+    for mine, other in zip(run_race(race, 2, workers=1), run_race(race, 2, workers=2), strict=True):
+        assert mine.config == other.config
+        for name, weights in mine.vae.state_dict().items():
+            torch.testing.assert_close(other.vae.state_dict()[name], weights, atol=1e-5, rtol=1e-4)
+            assert other.vae.state_dict()[name].untyped_storage().nbytes() == weights.nbytes
+        assert evaluate(other.vae, TEST, 10, 20)["elbo"] == pytest.approx(other["elbo"], abs=1e-4)
 
 
 def test_a_linear_model_at_the_optimum_has_no_gap() -> None:

@@ -24,7 +24,7 @@ from vae_core.exports import to_csv
 from vae_core.imports import add
 from vae_core.runs import Run, RunStore, requeue, write_status
 from vae_core.spec import InputError, atomic_write
-from vae_core.system import atomic_replace, detached, flush_folder, move_directory, read_bytes, remove_file
+from vae_core.system import atomic_replace, cores, detached, flush_folder, move_directory, read_bytes, remove_file
 from vae_core.training.course import Course
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -395,3 +395,15 @@ def test_what_stays_open_is_seen(trained: Run) -> None:
     with open(trained.path / "status.json"):
         assert held_open(trained)
     assert held_open(trained) == []
+
+
+@pytest.mark.parametrize(("wish", "wanted"), [("3", 3), ("1", 1), ("0", 5), ("", 5), ("two", 5), ("-2", 5)])
+def test_the_cores_are_those_allowed_unless_the_user_says_fewer(
+    monkeypatch: pytest.MonkeyPatch, wish: str, wanted: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(5)), raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", wish)
+    assert cores() == wanted
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == (wanted if wanted != 5 else 1)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
+from concurrent import futures
 from dataclasses import replace
 
 import pytest
@@ -11,16 +15,17 @@ import torch
 from tests.page_helpers import button, html, open_page, said
 from tests.run_helpers import finish, start, tiny, wait_for, wait_for_step
 from vae_core.checkpoints import load_checkpoint
-from vae_core.commands import Pause, Resume, SetBeta, Stop
-from vae_core.engine import serve_store
+from vae_core.commands import Checkpoint, Pace, Pause, Resume, SetBeta, Stop, collect
+from vae_core.engine import Engine, serve_store
 from vae_core.races import Lane, heats, race
-from vae_core.races.heats import Heat, enter, heat, mates
+from vae_core.races.heats import Heat, enter, heat, mates, post
 from vae_core.races.members import Stacked
-from vae_core.races.results import evaluation, missing, results
-from vae_core.races.team import common_states, train_with_mates
-from vae_core.runs import Run, RunStore
+from vae_core.races.results import evaluation, missing, neglected, results
+from vae_core.races.team import _shares, common_states, train_with_mates
+from vae_core.runs import Run, RunStore, Status, requeue, write_status
 from vae_core.schedules import Constant, Warmup
 from vae_core.spec import InputError
+from vae_core.training.process import leave
 
 LANES = [
     Lane(name, tiny(beta=beta, seed=seed))
@@ -42,7 +47,7 @@ def runs(begun: Heat) -> list[Run]:
 
 def worker(path: str) -> None:
     """The body of a process that trains a team."""
-    train_with_mates(path)
+    leave(train_with_mates, path)
 
 
 def test_a_heat_names_its_runs_and_each_run_its_heat(begun: Heat, store: RunStore) -> None:
@@ -177,6 +182,170 @@ def test_the_engine_trains_a_heat_as_a_team(begun: Heat, store: RunStore) -> Non
     assert time.monotonic() - begun_at < 60
 
 
+# More runs than one process should train
+
+
+MANY = [Lane("many", tiny(seed=seed)) for seed in range(6)]
+
+
+@pytest.fixture
+def large(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> Heat:
+    """A heat that two processes share, at a pace of 20 seconds."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    return heats.start(store, "headline", MANY, pace=20.0)
+
+
+def pids(begun: Heat) -> set[int]:
+    """The processes that train it."""
+    return {run.status().pid for run in runs(begun)}
+
+
+def test_the_cores_share_a_heat_by_its_seeds(large: Heat, monkeypatch: pytest.MonkeyPatch) -> None:
+    third = runs(large)[2]
+    for cores, sizes in ((1, [6]), (2, [3, 3]), (64, [3, 3])):
+        monkeypatch.setattr("vae_core.races.team.cores", lambda cores=cores: cores)
+        own, *others = _shares(third, mates(third))
+        assert [len(part) for part in (own, *others)] == sizes
+        assert own[0] == third
+        assert sorted(run.name for part in (own, *others) for run in part) == [run.name for run in runs(large)]
+    assert {run.config.seed for run in own} == {0, 1, 2}
+    assert _shares(third, []) == [[third]]
+
+
+def test_two_processes_train_a_heat_to_the_same_numbers(large: Heat, store: RunStore) -> None:
+    for run in runs(large):
+        run.post(Pace(seconds=0.0))
+    serve_store(store, once=True)
+    assert {run.state for run in runs(large)} == {"done"}
+    assert all(evaluation(run) for run in runs(large))
+    assert len(pids(large)) == 2
+    for lane, run in zip(MANY, runs(large), strict=True):
+        alone = store.create(lane.config, f"alone-{run.name}")
+        finish(alone)
+        assert run.rows("test")[-1]["elbo"] == pytest.approx(alone.rows("test")[-1]["elbo"], abs=2e-3)
+
+
+def test_what_one_is_asked_both_teams_do(large: Heat) -> None:
+    first, *_, last = runs(large)
+    process = start(worker, str(first.path))
+    wait_for(lambda: all(run.state == "running" for run in runs(large)))
+    assert len(pids(large)) == 2
+    post(last, Pause())
+    wait_for(lambda: {run.state for run in runs(large)} == {"paused"})
+    post(first, SetBeta(schedule=Constant(value=0.25)))
+    post(first, Resume())
+    wait_for(lambda: {run.state for run in runs(large)} == {"running"})
+    wait_for(lambda: first.journal())
+    post(first, Pace(seconds=60.0))
+    wait_for(lambda: {run.status().pace for run in runs(large)} == {60.0})
+    post(last, Stop())
+    process.join(20)
+    assert process.exitcode == 0
+    assert {run.state for run in runs(large)} == {"stopped"}
+    assert not any(run.journal() for run in runs(large)[1:])
+
+
+def test_a_command_reaches_only_those_that_train_with_the_run(begun: Heat, store: RunStore) -> None:
+    other = Lane("slower", tiny(learning_rate=1e-3))
+    (slower,) = enter(begun, [other])
+    first, second, *waiting = (run for run in runs(begun) if run != slower)
+    with contextlib.ExitStack() as locks:
+        for run in (first, second, slower):
+            locks.enter_context(run.lock().acquire(timeout=1))
+            write_status(run, Status("running", heartbeat=time.time()))
+        post(first, Pause())
+        post(first, Checkpoint())
+    kinds = {run.name: [command.kind for _, command in collect(run.path / "commands")] for run in runs(begun)}
+    assert kinds == {first.name: ["pause", "checkpoint"], second.name: ["pause"]} | {
+        run.name: [] for run in (slower, *waiting)
+    }
+
+
+def test_a_signal_ends_both_teams_and_they_go_on_together(large: Heat, store: RunStore) -> None:
+    process = start(worker, str(runs(large)[0].path))
+    wait_for(lambda: all(run.rows("train") for run in runs(large)))
+    process.terminate()
+    process.join(20)
+    assert process.exitcode == 128 + signal.SIGTERM
+    assert {run.state for run in runs(large)} == {"interrupted"}
+    for run in runs(large):
+        run.post(Pace(seconds=0.0))
+    serve_store(store, once=True)
+    assert {run.state for run in runs(large)} == {"done"}
+    assert all(steps(run) == steps(runs(large)[0]) for run in runs(large))
+
+
+def steps(run: Run) -> list[int]:
+    """The steps of its rows, each once."""
+    found = [row["step"] for row in run.rows("train")]
+    assert found == sorted(set(found))
+    return found
+
+
+def test_the_other_team_outlives_one_that_is_killed(large: Heat) -> None:
+    process = start(worker, str(runs(large)[0].path))
+    wait_for(lambda: all(run.state == "running" for run in runs(large)))
+    (other,) = pids(large) - {process.pid}
+    os.kill(other, signal.SIGKILL)
+    wait_for(lambda: sorted(run.state for run in runs(large)) == ["crashed"] * 3 + ["running"] * 3)
+    post(runs(large)[0], Pace(seconds=0.0))
+    process.join(30)
+    assert process.exitcode == 0
+    assert sorted(run.state for run in runs(large)) == ["crashed"] * 3 + ["done"] * 3
+    crashed = [run for run in runs(large) if run.state == "crashed"]
+    for run in crashed:
+        run.post(Pace(seconds=0.0))
+    train_with_mates(str(crashed[0].path))
+    assert {run.state for run in runs(large)} == {"done"}
+    assert all(evaluation(run) for run in runs(large))
+
+
+def test_an_engine_counts_processes_not_runs(large: Heat, store: RunStore) -> None:
+    process = start(worker, str(runs(large)[0].path))
+    wait_for(lambda: all(run.state == "running" for run in runs(large)))
+    taken = []
+    later = store.create(tiny(), "later")
+    for slots, wanted in ((2, []), (3, [str(later.path)])):
+        pool = Recording(taken)
+        Engine(store, slots, pool, once=True)._scan()
+        assert taken == wanted
+    process.terminate()
+    process.join(20)
+
+
+class Recording(futures.Executor):
+    """Writes down what it is given, and never does it."""
+
+    def __init__(self, taken: list[str]) -> None:
+        self.taken = taken
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.taken.append(args[0])
+        return futures.Future()
+
+
+def test_what_was_trained_and_not_measured_is_asked_for_once_more(begun: Heat, store: RunStore) -> None:
+    train_with_mates(str(runs(begun)[0].path))
+    first, second, *_ = runs(begun)
+    for run in (first, second):
+        (run.path / "evaluation.json").unlink()
+    assert neglected(begun) == []  # somebody may be at it
+    for run in runs(begun):
+        write_status(run, replace(run.status(), heartbeat=time.time() - 61))
+    assert neglected(begun) == [first, second]
+    rows = first.rows()
+    requeue(first)
+    requeue(second)
+    train_with_mates(str(first.path))
+    assert neglected(begun) == []
+    assert evaluation(first)
+    assert evaluation(second)
+    assert first.rows() == rows
+    (first.path / "evaluation.json").unlink()
+    write_status(first, replace(first.status(), attempts=3, heartbeat=0.0))
+    assert neglected(begun) == []  # it cannot be measured
+
+
 # The page
 
 
@@ -217,6 +386,15 @@ def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore,
     mean = sum(evaluation(run)["elbo"] for run in runs(begun)[:2]) / 2
     assert f"{abs(mean):.1f} ±" in html(app)
     assert "It is checked when all lanes have run; 6 have not." in said(app)
+
+
+def test_the_page_asks_for_what_was_not_measured(pages: RunStore, begun: Heat) -> None:
+    train_with_mates(str(runs(begun)[0].path))
+    lost = runs(begun)[1]
+    (lost.path / "evaluation.json").unlink()
+    write_status(lost, replace(lost.status(), heartbeat=time.time() - 61))
+    assert not open_page("race", race="headline").exception
+    assert {run.name for run in runs(begun) if run.state == "queued"} == {lost.name}
 
 
 def test_asked_first_the_reader_answers_before_the_outcome_is_told(pages: RunStore, begun: Heat) -> None:

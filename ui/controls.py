@@ -12,6 +12,7 @@ from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
 from vae_core.config import OpenedConfig
+from vae_core.races.heats import post
 from vae_core.runs import LIVE, Run, requeue
 from vae_core.schedules import Constant
 
@@ -194,4 +195,4 @@ def _branch(run: Run) -> None:
 
 def _post(run: Run, command: Command) -> None:
     with told():
-        run.post(command)
+        post(run, command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 from collections.abc import Sequence
 
@@ -22,10 +23,11 @@ from vae_core.glossary import term
 from vae_core.plots import KNOBS, rate_distortion
 from vae_core.races import RACES, Lane, Race, comparable, race, summarise
 from vae_core.races.heats import Heat, enter, heat, start
-from vae_core.races.results import evaluation, missing, results
+from vae_core.races.results import evaluation, missing, neglected, results
 from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result, Summary
-from vae_core.runs import LIVE, Run
+from vae_core.runs import LIVE, Run, requeue
 from vae_core.schedules import Warmup
+from vae_core.spec import InputError
 
 LESSON = 25.0
 DOWNLOADS = "mnist-annealed"  # the preset whose page offers MNIST
@@ -206,6 +208,10 @@ def _waits(begun: Heat) -> bool:
 
 def _outcome_now(name: str, kind: str, *, waited: bool) -> None:
     begun, chosen = heat(store(), name), race(kind)
+    for run in neglected(begun):
+        with contextlib.suppress(InputError):  # somebody has asked for it already
+            requeue(run)
+            ensure_engine(store())
     if waited and not _waits(begun):
         st.rerun()  # there is nothing to stop any more, and nothing to look for
     entries, found = begun.entries(), results(begun)

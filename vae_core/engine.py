@@ -7,67 +7,35 @@ and a host. It owes nothing to any server: servers come and go, and it ends by i
 from __future__ import annotations
 
 import contextlib
-import multiprocessing as mp
 import multiprocessing.process
 import os
 import platform
-import signal
 import sys
-import threading
 import time
-import traceback
+from collections.abc import Iterable
 from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType, SimpleNamespace
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from vae_core.runs import Run, RunStore, Status, age, write_status
-from vae_core.spec import InputError
-from vae_core.system import ENDING_SIGNALS, START_METHODS
-from vae_core.training.worker import (
-    BAD_CHECKPOINT,
-    BAD_NUMBERS,
-    DEVICE,
-    DISK,
-    MEMORY,
-    OK,
-    OWNED,
-    REFUSED,
-    REMOVED,
-    Halted,
-)
+from vae_core.runs import HELD, Run, RunStore, Status, age, write_status
+from vae_core.training.process import FINAL, OK, context, leave, listening
 
-# Codes after which another attempt would end the same way, or was not wanted; a killed child has a negative one.
-FINAL = {
-    OK, 1, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED,
-    *(128 + number for number in ENDING_SIGNALS), *(-number for number in ENDING_SIGNALS),
-}  # fmt: skip
 RETRIES = 2
 STARTING = "Starting Python…"  # which takes some four seconds where each process loads torch anew
-# Adam loads torch._dynamo at its first use, which takes most of a second.
-PRELOAD = ["torch._dynamo", "vae_core.races.team"]
 SCAN_EVERY = 0.1
 ALONE_FOR = 60.0
 LEASE = "server-*.lease"
 UNFINISHED = ("queued", "interrupted", "crashed")
-HELD = ("running", "paused", "stalled")
 
 
 def _child(run_dir: str) -> None:
     """The body of a training process."""
     from vae_core.races.team import train_with_mates
 
-    try:
-        train_with_mates(run_dir)
-    except Halted as halted:
-        if halted.code == 1:
-            traceback.print_exc()
-        sys.exit(halted.code)
-    except InputError:  # the run is gone
-        sys.exit(REMOVED)
+    leave(train_with_mates, run_dir)
 
 
 def supervise(run_dir: str) -> int:
@@ -91,27 +59,11 @@ _CHILDREN: set[multiprocessing.process.BaseProcess] = set()
 _ENDING = SimpleNamespace(asked=False)  # not an Event: its lock may be held when a signal comes
 
 
-def _context() -> Any:
-    """Processes start from a server that has torch loaded; where there is none, each loads it again.
-
-    `VAE_START_METHOD` chooses (forkserver, spawn) where there is a choice.
-    """
-    method = os.environ.get("VAE_START_METHOD") or START_METHODS[0]
-    if method not in START_METHODS:
-        raise InputError(
-            f"{method[:40]!r} is no way to start a process", "VAE_START_METHOD", f"use {' or '.join(START_METHODS)}"
-        )
-    context: Any = mp.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload(PRELOAD)
-    return context
-
-
 def _begin(run: Run) -> multiprocessing.process.BaseProcess:
     """Start a process that trains the run; if that will take a while, whoever looks at the run is told."""
-    context = _context()
-    process = context.Process(target=_child, args=(str(run.path),))
-    if context.get_start_method() == "spawn":
+    own = context()
+    process = own.Process(target=_child, args=(str(run.path),))
+    if own.get_start_method() == "spawn":
         _tell(run, STARTING)
     try:
         process.start()
@@ -167,15 +119,13 @@ class Engine:
 
     def serve(self) -> None:
         """Scan, submit, and end when it should."""
-        previous = _listen()
-        try:
-            _warm_up()
-            while not _ENDING.asked and self.store.root.is_dir() and self._scan():
-                pass
-        finally:
-            self._end()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        with listening(_ask_to_end):
+            try:
+                _warm_up()
+                while not _ENDING.asked and self.store.root.is_dir() and self._scan():
+                    pass
+            finally:
+                self._end()
 
     def _scan(self) -> bool:
         """Look at all runs once, take what there are slots for, rest; whether the engine is still wanted."""
@@ -183,7 +133,7 @@ class Engine:
         self._reap()
         states = {run: run.state for run in self.store.own() if run.path not in self._taken}
         waiting = [run for run, state in states.items() if state in UNFINISHED and self._may_try(run)]
-        others = sum(state in HELD and run.status().host == platform.node() for run, state in states.items())
+        others = len(self._busy(run for run, state in states.items() if state in HELD))
         looking = time.monotonic() - started
         for run in sorted(waiting, key=age)[: max(0, self.slots - len(self._taken) - others)]:
             before = run.status()
@@ -193,6 +143,11 @@ class Engine:
         # Looking at very many runs takes long, and must not take a whole core.
         time.sleep(min(1.0, max(SCAN_EVERY, 9 * looking)))
         return True
+
+    def _busy(self, held: Iterable[Run]) -> set[int]:
+        """The processes of this host that train these runs, but for those started here: a process may train many."""
+        own = {Run(path).status().pid for path in self._taken}
+        return {status.pid for status in (run.status() for run in held) if status.host == platform.node()} - own
 
     def _may_try(self, run: Run) -> bool:
         """Not again after an attempt failed to finish it, until somebody asks, which changes its status."""
@@ -228,22 +183,16 @@ class Engine:
         _ENDING.asked = False
 
 
-def _listen() -> dict[int, Any]:
-    """SIGTERM, Ctrl-C and their like end the engine; Python lets only the main thread ask for signals."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.signal(number, _ask_to_end) for number in ENDING_SIGNALS}
-
-
 def _ask_to_end(number: int, frame: FrameType | None) -> None:
+    """SIGTERM, Ctrl-C and their like end the engine."""
     _ENDING.asked = True
 
 
 def _warm_up() -> None:
     """Start the forkserver now, so that the first run does not wait for torch to be imported."""
-    context = _context()
-    if context.get_start_method() == "forkserver":
-        process = context.Process(target=int)
+    own = context()
+    if own.get_start_method() == "forkserver":
+        process = own.Process(target=int)
         process.start()
         process.join()
 

@@ -102,6 +102,15 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def cores() -> int:
+    """How many cores this process may use: what `OMP_NUM_THREADS` says, else those it is allowed."""
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    if wish.isdecimal() and int(wish):
+        return int(wish)
+    allowed: Any = getattr(os, "sched_getaffinity", None)  # which only Linux has
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def limit_memory(size: int) -> bool:
     """Let this process have at most so many bytes of address space; False where the system knows no such limit."""
     try:

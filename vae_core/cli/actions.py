@@ -121,12 +121,13 @@ def _progress(run) -> Iterator[None]:
 
 def _stop(options: argparse.Namespace) -> int:
     from vae_core.commands import Stop
+    from vae_core.races.heats import post
 
     run = _find(options)
     if run.state in ("done", "stopped", "failed"):
         sys.stderr.write(f"note: {run.name} is {run.state}; there is nothing to stop\n")
         return 0
-    run.post(Stop())
+    post(run, Stop())
     return 0
 
 

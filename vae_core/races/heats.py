@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vae_core.commands import Command, Pace, Pause, Resume, Stop
+from vae_core.races.members import together
 from vae_core.races.running import Lane
-from vae_core.runs import Run, RunStore
+from vae_core.runs import HELD, Run, RunStore
 from vae_core.runs.asking import requeue
 from vae_core.runs.run import NAME
 from vae_core.spec import InputError, atomic_write
@@ -106,6 +108,19 @@ def enter(begun: Heat, members: Sequence[Lane], pace: float = 0.0) -> list[Run]:
         with contextlib.suppress(InputError):  # its team was faster
             requeue(run)
     return [run for _, run in entered]
+
+
+def post(run: Run, command: Command) -> None:
+    """Put a command into a run's mailbox, and what is to hold up, speed up or end it into its mates' too.
+
+    Those that train at the moment and can be one model with it are, in one process or in several.
+    """
+    run.post(command)
+    if isinstance(command, Pause | Resume | Stop | Pace):
+        for mate in mates(run):
+            with contextlib.suppress(InputError):  # it was removed
+                if mate.state in HELD and together(run.config, mate.config):
+                    mate.post(command)
 
 
 def mates(run: Run) -> list[Run]:

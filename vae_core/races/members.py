@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -32,6 +34,7 @@ from vae_core.vae import VAE, Elbo
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 Betas = Sequence[Callable[[int], float]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -259,12 +262,24 @@ def kin(config: RunConfig) -> RunConfig:
     return config.model_copy(update=aside | dict.fromkeys(("log_every", "evaluate_every", "checkpoint_every"), 1))
 
 
+def together(config: RunConfig, other: RunConfig) -> bool:
+    """Whether two runs can be one model."""
+    return stackable(config) and stackable(other) and kin(config) == kin(other)
+
+
 def assemble(configs: Sequence[RunConfig]) -> list[list[int]]:
     """The places of those that train as one, in the order of each first; who cannot be stacked is alone."""
     teams: dict[RunConfig | int, list[int]] = {}
     for place, config in enumerate(configs):
         teams.setdefault(kin(config) if stackable(config) else place, []).append(place)
     return list(teams.values())
+
+
+def shares(items: Iterable[T], count: int, order: Callable[[T], Any]) -> list[list[T]]:
+    """About equal shares of a team, none empty. In order of their seeds, who share what is drawn are together."""
+    ordered = sorted(items, key=order)
+    bounds = [number * len(ordered) // count for number in range(count + 1)]
+    return [ordered[low:high] for low, high in pairwise(bounds) if low < high]
 
 
 def members_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from typing import Any
 
 from vae_core.diagnostics import prepare_once
@@ -14,6 +15,8 @@ from vae_core.runs import Run
 from vae_core.spec import InputError, atomic_write
 
 FILE = "evaluation.json"
+MEASURING = 60.0  # seconds in which whoever trained a run measures it
+TRIES = 3
 
 
 def write_evaluation(run: Run) -> None:
@@ -52,6 +55,17 @@ def missing(heat: Heat, race: Race) -> list[str]:
     """The lanes of a race that have no run in a heat of it: without them its prediction cannot be checked."""
     here = {lane for lane, _ in heat.entries()}
     return [lane.name for lane in race.lanes if lane.name not in here]
+
+
+def neglected(heat: Heat) -> list[Run]:
+    """The runs that are done and that nobody measures: what trained them died in between. Queue them once more."""
+    return [run for _, run in heat.entries() if _is_neglected(run)]
+
+
+def _is_neglected(run: Run) -> bool:
+    status = run.status()
+    late = status.state == "done" and time.time() - status.heartbeat > MEASURING and status.attempts < TRIES
+    return late and not evaluation(run) and not run.locked()
 
 
 def evaluate_members(runs: list[Run]) -> None:

@@ -1,8 +1,9 @@
 """A team: the runs of a heat that wait, trained as one model. Each stays a run like any other.
 
-One process trains them; each has its lock, its mailbox and its files, which are written as `training.train` writes
-them. What one is asked (to pause, to stop), all do; a change of β is its own. A run whose numbers break leaves the
-others alone. Numbers equal those of the run trained by itself up to rounding, not to the bit.
+A team is trained by one process, a large heat by a team for each core. Each run has its lock, its mailbox and its
+files, which are written as `training.train` writes them. What one is asked (to pause, to stop), its team does, and by
+way of `heats.post` the other teams too; a change of β is its own. A run whose numbers break leaves the others alone.
+Numbers equal those of the run trained by itself up to rounding, not to the bit.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from filelock import Timeout
 from jaxtyping import UInt8
@@ -19,39 +21,87 @@ from torch import Tensor
 from vae_core.checkpoints import BadCheckpoint, State, load_checkpoint
 from vae_core.commands import Pause, Resume
 from vae_core.races.heats import mates
-from vae_core.races.members import Members, kin, members_of, stackable
+from vae_core.races.members import Members, members_of, shares, together
 from vae_core.races.results import evaluate_members
 from vae_core.runs import Run
 from vae_core.spec import InputError
+from vae_core.system import cores
 from vae_core.training import train
-from vae_core.training.process import set_up
+from vae_core.training.process import Halted, beside, leave, listening, set_up
 from vae_core.training.worker import Asked, Worker, device_of, explain
 
 WAITING = ("queued", "interrupted", "crashed")
+SMALLEST, MOST = 3, 8  # runs of a share, and shares
 
 
 def train_with_mates(path: str) -> None:
     """Train the run in directory `path` to its end, and with it those of its heat that wait and can be stacked.
 
-    Raises Halted as `training.train` does.
+    On a CPU with cores to spare they are shared out: each share is trained as one model, in a process of its own.
+    Raises Halted as `training.train` does, for what became of the run's own share.
     """
     run = Run(Path(path))
+    own, *others = _shares(run, _kindred(run))
+    with _beside(others):
+        _train(own)
+
+
+def _shares(run: Run, mates: list[Run]) -> list[list[Run]]:
+    """The run and its mates, for as many processes as it pays to start; the run is the first of the first."""
+    count = 1
+    if mates and device_of(run.config.device).type == "cpu":
+        free = cores() // max(one.config.threads for one in (run, *mates))
+        count = min(free, (1 + len(mates)) // SMALLEST, MOST)
+    if count < 2:
+        return [[run, *mates]]
+    parts = shares([run, *mates], count, lambda one: (one.config.seed, one.name))
+    own = next(part for part in parts if run in part)
+    own.sort(key=lambda one: one != run)
+    return [own, *(part for part in parts if part is not own)]
+
+
+@contextlib.contextmanager
+def _beside(others: list[list[Run]]) -> Iterator[None]:
+    """Meanwhile others train their shares. What ends this process ends them; what ends them leaves this one alone."""
+    processes = []
+    for share in others:
+        process = beside().Process(target=leave, args=(_train, share))
+        with contextlib.suppress(OSError):  # none can be had: its runs wait for the next
+            process.start()
+            processes.append(process)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Halted(128 + number, "a team was interrupted")
+
+    with listening(end):
+        try:
+            yield
+        except Halted as halted:
+            for process in processes if halted.signalled else ():
+                process.terminate()
+            raise
+        finally:
+            for process in processes:
+                process.join()
+
+
+def _train(runs: list[Run]) -> None:
+    """Train and measure the first, and those others that nobody else has taken meanwhile."""
+    first, *mates = runs
     with contextlib.ExitStack() as locks:
-        others = [mate for mate in _kindred(run) if _hold(mate, locks)]
-        if others and _hold(run, locks):
-            Leader(run, others).work()
-            return evaluate_members([run, *others])
-    train(path)
-    if "race" in (run.origin or {}):
-        evaluate_members([run])
+        held = [mate for mate in mates if _hold(mate, locks)]
+        if held and _hold(first, locks):
+            Leader(first, held).work()
+            return evaluate_members([first, *held])
+    train(str(first.path))
+    if "race" in (first.origin or {}):
+        evaluate_members([first])
 
 
 def _kindred(run: Run) -> list[Run]:
     """The waiting runs of the same heat that can be one model with this one."""
     with contextlib.suppress(InputError):  # a run that cannot be read trains, and fails, by itself
-        others = mates(run)
-        if others and stackable(run.config):
-            return [mate for mate in others if _waits(mate) and kin(mate.config) == kin(run.config)]
+        return [mate for mate in mates(run) if _waits(mate) and together(run.config, mate.config)]
     return []
 
 

@@ -7,6 +7,7 @@ from vae_core.runs.label import LONGEST_TITLE as LONGEST_TITLE
 from vae_core.runs.lock import present as present
 from vae_core.runs.run import ASSETS as ASSETS
 from vae_core.runs.run import FORMAT as FORMAT
+from vae_core.runs.run import HELD as HELD
 from vae_core.runs.run import LIVE as LIVE
 from vae_core.runs.run import NAME as NAME
 from vae_core.runs.run import STALLED_AFTER as STALLED_AFTER

@@ -30,7 +30,8 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "runs"
 OPENED = "opened"  # the folder of a model that was trained elsewhere
 STALLED_AFTER = 30.0
 STATES = ("queued", "running", "paused", "done", "stopped", "failed", "interrupted")
-LIVE = ("queued", "running", "paused", "stalled")
+HELD = ("running", "paused", "stalled")  # by a process
+LIVE = ("queued", *HELD)
 
 
 @dataclass(frozen=True)

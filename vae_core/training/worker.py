@@ -6,13 +6,10 @@ import contextlib
 import errno
 import os
 import platform
-import signal
-import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from filelock import Timeout
@@ -22,24 +19,27 @@ from vae_core import commands, records
 from vae_core.checkpoints import BadCheckpoint, newest_state, restore
 from vae_core.runs import Run, held_lock, present, write_status
 from vae_core.spec import InputError, Split
-from vae_core.system import ENDING_SIGNALS
 from vae_core.training.course import Course
 from vae_core.training.fit import Step, adam, fit
-from vae_core.training.process import set_up
+from vae_core.training.process import (
+    BAD_CHECKPOINT,
+    BAD_NUMBERS,
+    DEVICE,
+    DISK,
+    MEMORY,
+    OK,
+    OWNED,
+    REFUSED,
+    REMOVED,
+    Halted,
+    listening,
+    set_up,
+)
 from vae_core.training.recorder import NonFinite, Recorder, forget_after
 from vae_core.vae import VAE
 
-OK, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED = 0, 2, 65, 66, 70, 71, 73, 74, 75
 LOOK_EVERY = 0.05
 BEAT_EVERY = 0.5
-
-
-class Halted(Exception):
-    """Training ended before its last step; `code` says why, the message says it in a sentence."""
-
-    def __init__(self, code: int, message: str) -> None:
-        self.code = code
-        super().__init__(message)
 
 
 class Asked(Exception):
@@ -103,22 +103,20 @@ class Worker:
 
     def work(self) -> None:
         """Train, and leave the right last word whatever happens."""
-        previous = self.listen()
-        try:
-            self.beat()
-            self._train()
-            self.say("done", OK)
-        except Asked as asked:
-            self.say(asked.state, asked.code)
-            if asked.code:
-                raise Halted(asked.code, f"{self.run.name} was interrupted after step {self.status.step:,}") from None
-        except BaseException as error:
-            code, message = explain(error, self.run)
-            self.say("failed", code, message)
-            raise Halted(code, message) from error
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+        with listening(self._terminate):
+            try:
+                self.beat()
+                self._train()
+                self.say("done", OK)
+            except Asked as asked:
+                self.say(asked.state, asked.code)
+                if asked.code:
+                    after = f"{self.run.name} was interrupted after step {self.status.step:,}"
+                    raise Halted(asked.code, after) from None
+            except BaseException as error:
+                code, message = explain(error, self.run)
+                self.say("failed", code, message)
+                raise Halted(code, message) from error
 
     def _train(self) -> None:
         config = self.run.config
@@ -249,13 +247,8 @@ class Worker:
         except OSError:
             return
 
-    def listen(self) -> dict[int, Any]:
-        """SIGTERM, Ctrl-C and their like end the run after the current step, with a checkpoint."""
-        if threading.current_thread() is not threading.main_thread():
-            return {}
-        return {number: signal.signal(number, self._terminate) for number in ENDING_SIGNALS}
-
     def _terminate(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM, Ctrl-C and their like end the run after the current step, with a checkpoint."""
         self.terminated = number
 
 
