@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
 from concurrent import futures
 from dataclasses import replace
@@ -311,6 +312,27 @@ def test_an_engine_counts_processes_not_runs(large: Heat, store: RunStore) -> No
         assert taken == wanted
     process.terminate()
     process.join(20)
+
+
+def test_who_joins_a_race_does_not_wait_for_those_that_run_slowly(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.setattr("vae_core.engine.SETTLING", 1.0)
+    begun = heats.start(store, "headline", LANES[:2], pace=60.0)
+    first, second = runs(begun)
+    engine = threading.Thread(target=serve_store, args=(store,), kwargs={"once": True})
+    engine.start()
+    wait_for(lambda: {run.state for run in runs(begun)} == {"running"})
+    ordinary = store.create(tiny(), "ordinary")
+    entered = enter(begun, [*LANES[2:], Lane("slower", tiny(learning_rate=1e-3))])
+    wait_for(lambda: {run.state for run in entered} == {"done"}, 40)
+    assert {first.state, second.state} == {"running"}
+    assert ordinary.state == "queued"
+    post(first, Pace(seconds=0.0))
+    engine.join(20)
+    assert {run.state for run in (*runs(begun), ordinary)} == {"done"}
+    assert len({run.status().pid for run in entered}) == 2
 
 
 class Recording(futures.Executor):

@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +20,15 @@ from types import FrameType, SimpleNamespace
 
 from filelock import FileLock, Timeout
 
+from vae_core.races.heats import race_of
 from vae_core.runs import HELD, Run, RunStore, Status, age, write_status
+from vae_core.system import cores
 from vae_core.training.process import FINAL, OK, context, leave, listening
 
 RETRIES = 2
 STARTING = "Starting Python…"  # which takes some four seconds where each process loads torch anew
 SCAN_EVERY = 0.1
+SETTLING = 5.0  # seconds, in which even a process that loads Python anew takes its mates
 ALONE_FOR = 60.0
 LEASE = "server-*.lease"
 UNFINISHED = ("queued", "interrupted", "crashed")
@@ -104,17 +107,22 @@ def serve_store(
         store.sweep()
         if executor:
             return Engine(store, slots, executor, once=once).serve()
-        with futures.ThreadPoolExecutor(slots, thread_name_prefix="slot") as threads:
+        with futures.ThreadPoolExecutor(max(slots, cores()), thread_name_prefix="slot") as threads:
             Engine(store, slots, threads, once=once).serve()
 
 
 class Engine:
-    """The loop of one engine."""
+    """The loop of one engine.
+
+    A slot is a process, whether it trains one run or the team of a race. While nothing but a race trains, more of its
+    runs are taken, up to the cores: those that joined later, and those that cannot be one model with the others.
+    """
 
     def __init__(self, store: RunStore, slots: int, executor: futures.Executor, *, once: bool) -> None:
         self.store, self.slots, self.executor, self.once = store, slots, executor, once
         self._taken: dict[Path, tuple[Status, futures.Future[int]]] = {}
         self._given_up: dict[Path, float] = {}
+        self._begun: dict[str | None, float] = {}  # when a run of each race was last taken
         self._needed = time.monotonic()
 
     def serve(self) -> None:
@@ -133,21 +141,35 @@ class Engine:
         self._reap()
         states = {run: run.state for run in self.store.own() if run.path not in self._taken}
         waiting = [run for run, state in states.items() if state in UNFINISHED and self._may_try(run)]
-        others = len(self._busy(run for run, state in states.items() if state in HELD))
+        held = [run for run, state in states.items() if state in HELD]
+        others = len(self._processes(held))
+        races = [race_of(run) for run in (*held, *map(Run, self._taken))] if waiting else []
         looking = time.monotonic() - started
-        for run in sorted(waiting, key=age)[: max(0, self.slots - len(self._taken) - others)]:
-            before = run.status()
-            self._taken[run.path] = before, self.executor.submit(supervise, str(run.path))
+        for run in self._next(waiting, races, others):
+            self._begun[race_of(run)] = time.monotonic()
+            self._taken[run.path] = run.status(), self.executor.submit(supervise, str(run.path))
         if not self._wanted(working=bool(self._taken or waiting), others=others):
             return False
         # Looking at very many runs takes long, and must not take a whole core.
         time.sleep(min(1.0, max(SCAN_EVERY, 9 * looking)))
         return True
 
-    def _busy(self, held: Iterable[Run]) -> set[int]:
+    def _processes(self, held: Iterable[Run]) -> set[int]:
         """The processes of this host that train these runs, but for those started here: a process may train many."""
         own = {Run(path).status().pid for path in self._taken}
         return {status.pid for status in (run.status() for run in held) if status.host == platform.node()} - own
+
+    def _next(self, waiting: Sequence[Run], races: list[str | None], others: int) -> Iterator[Run]:
+        """The runs to take now, the oldest first; `races` are those of all that train, None for a run in no race."""
+        for run in sorted(waiting, key=age):
+            busy, name = len(self._taken) + others, race_of(run)
+            only = races[0] if len(set(races)) == 1 else None
+            if busy >= (max(self.slots, cores()) if only else self.slots):
+                return
+            settling = name in races and time.monotonic() - self._begun.get(name, 0.0) < SETTLING
+            if (busy < self.slots or name == only) and not (name and settling):
+                yield run
+                races.append(name)
 
     def _may_try(self, run: Run) -> bool:
         """Not again after an attempt failed to finish it, until somebody asks, which changes its status."""

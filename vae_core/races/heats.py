@@ -123,14 +123,20 @@ def post(run: Run, command: Command) -> None:
                     mate.post(command)
 
 
+def race_of(run: Run) -> str | None:
+    """The name of the heat that a run is in; None for a run that is in no race, or cannot be read."""
+    with contextlib.suppress(InputError):
+        match run.origin:
+            case {"race": str(name)} if NAME.match(name):
+                return name
+    return None
+
+
 def mates(run: Run) -> list[Run]:
     """The other runs of the same heat; none for a run that is in no race."""
-    match run.origin:
-        case {"race": str(name)} if NAME.match(name):
-            try:
-                entries = Heat(RunStore(run.path.parent), name).entries()
-            except InputError:
-                return []
+    if name := race_of(run):
+        with contextlib.suppress(InputError):
+            entries = Heat(RunStore(run.path.parent), name).entries()
             return [other for _, other in entries if other.path != run.path]
     return []
 
