@@ -7,8 +7,10 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from concurrent import futures
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -22,11 +24,11 @@ from vae_core.races import Lane, heats, race
 from vae_core.races.heats import Heat, enter, heat, mates, post
 from vae_core.races.members import Stacked
 from vae_core.races.results import evaluation, missing, neglected, results
-from vae_core.races.team import _shares, common_states, train_with_mates
+from vae_core.races.team import _kindred, _shares, common_states, train_with_mates
 from vae_core.runs import Run, RunStore, Status, requeue, write_status
 from vae_core.schedules import Constant, Warmup
 from vae_core.spec import InputError
-from vae_core.training.process import leave
+from vae_core.training.process import Halted, leave
 
 LANES = [
     Lane(name, tiny(beta=beta, seed=seed))
@@ -47,7 +49,8 @@ def runs(begun: Heat) -> list[Run]:
 
 
 def worker(path: str) -> None:
-    """The body of a process that trains a team."""
+    """The body of a process that trains a team, or two, whatever machine this is."""
+    os.environ["OMP_NUM_THREADS"] = "2"
     leave(train_with_mates, path)
 
 
@@ -190,10 +193,22 @@ MANY = [Lane("many", tiny(seed=seed)) for seed in range(6)]
 
 
 @pytest.fixture
-def large(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> Heat:
+def large(store: RunStore) -> Heat:
     """A heat that two processes share, at a pace of 20 seconds."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
     return heats.start(store, "headline", MANY, pace=20.0)
+
+
+def begin(large: Heat) -> Any:
+    """The process that trains a share of it, and has started the other, when all are under way."""
+    process = start(worker, str(runs(large)[0].path))
+    wait_for(lambda: all(run.state == "running" and run.rows("train") for run in runs(large)))
+    return process
+
+
+def full_speed(some: Iterable[Run]) -> None:
+    """Ask each by itself."""
+    for run in some:
+        run.post(Pace(seconds=0.0))
 
 
 def pids(begun: Heat) -> set[int]:
@@ -214,9 +229,8 @@ def test_the_cores_share_a_heat_by_its_seeds(large: Heat, monkeypatch: pytest.Mo
 
 
 def test_two_processes_train_a_heat_to_the_same_numbers(large: Heat, store: RunStore) -> None:
-    for run in runs(large):
-        run.post(Pace(seconds=0.0))
-    serve_store(store, once=True)
+    full_speed(runs(large))
+    start(worker, str(runs(large)[0].path)).join(60)
     assert {run.state for run in runs(large)} == {"done"}
     assert all(evaluation(run) for run in runs(large))
     assert len(pids(large)) == 2
@@ -228,8 +242,7 @@ def test_two_processes_train_a_heat_to_the_same_numbers(large: Heat, store: RunS
 
 def test_what_one_is_asked_both_teams_do(large: Heat) -> None:
     first, *_, last = runs(large)
-    process = start(worker, str(first.path))
-    wait_for(lambda: all(run.state == "running" for run in runs(large)))
+    process = begin(large)
     assert len(pids(large)) == 2
     post(last, Pause())
     wait_for(lambda: {run.state for run in runs(large)} == {"paused"})
@@ -246,34 +259,89 @@ def test_what_one_is_asked_both_teams_do(large: Heat) -> None:
     assert not any(run.journal() for run in runs(large)[1:])
 
 
-def test_a_command_reaches_only_those_that_train_with_the_run(begun: Heat, store: RunStore) -> None:
-    other = Lane("slower", tiny(learning_rate=1e-3))
-    (slower,) = enter(begun, [other])
-    first, second, *waiting = (run for run in runs(begun) if run != slower)
+def test_a_command_reaches_those_that_train_with_the_run_or_soon_will(begun: Heat) -> None:
+    (slower,) = enter(begun, [Lane("slower", tiny(learning_rate=1e-3))])
+    first, second, queued, ended = (run for run in runs(begun) if run != slower)
     with contextlib.ExitStack() as locks:
         for run in (first, second, slower):
             locks.enter_context(run.lock().acquire(timeout=1))
             write_status(run, Status("running", heartbeat=time.time()))
+        write_status(ended, Status("stopped", 20, attempts=1))
         post(first, Pause())
         post(first, Checkpoint())
     kinds = {run.name: [command.kind for _, command in collect(run.path / "commands")] for run in runs(begun)}
-    assert kinds == {first.name: ["pause", "checkpoint"], second.name: ["pause"]} | {
-        run.name: [] for run in (slower, *waiting)
-    }
+    assert kinds == {
+        first.name: ["pause", "checkpoint"], second.name: ["pause"], queued.name: ["pause"],
+        ended.name: [], slower.name: [],
+    }  # fmt: skip
 
 
-def test_a_signal_ends_both_teams_and_they_go_on_together(large: Heat, store: RunStore) -> None:
-    process = start(worker, str(runs(large)[0].path))
-    wait_for(lambda: all(run.rows("train") for run in runs(large)))
+def test_a_signal_ends_both_teams_and_they_go_on_from_there(large: Heat) -> None:
+    process = begin(large)
+    wait_for(lambda: all(run.checkpoints() for run in runs(large)), 40)
     process.terminate()
     process.join(20)
     assert process.exitcode == 128 + signal.SIGTERM
     assert {run.state for run in runs(large)} == {"interrupted"}
-    for run in runs(large):
-        run.post(Pace(seconds=0.0))
-    serve_store(store, once=True)
+    begun = {run: (run.path / "snapshots" / "00000000.safetensors").stat().st_mtime_ns for run in runs(large)}
+    full_speed(runs(large))
+    while waiting := [run for run in runs(large) if run.state == "interrupted"]:  # one process for each step
+        start(worker, str(waiting[0].path)).join(60)
     assert {run.state for run in runs(large)} == {"done"}
     assert all(steps(run) == steps(runs(large)[0]) for run in runs(large))
+    for run, before in begun.items():
+        assert (run.path / "snapshots" / "00000000.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_signal_ends_the_other_team_when_the_first_has_ended(large: Heat) -> None:
+    process = begin(large)
+    own = [run for run in runs(large) if run.status().pid == process.pid]
+    full_speed(own)
+    wait_for(lambda: {run.state for run in own} == {"done"})
+    process.terminate()
+    process.join(20)
+    assert process.exitcode == 128 + signal.SIGTERM
+    assert sorted(run.state for run in runs(large)) == ["done"] * 3 + ["interrupted"] * 3
+
+
+def test_the_other_team_ends_with_the_process_that_shared_it_out(large: Heat) -> None:
+    process = begin(large)
+    process.kill()
+    process.join(20)
+    wait_for(lambda: sorted(run.state for run in runs(large)) == ["crashed"] * 3 + ["interrupted"] * 3)
+
+
+def test_runs_of_different_steps_are_not_one_model(large: Heat) -> None:
+    steps = {0: (20, 40), 1: (20, 40), 2: (40, 60), 3: (60, 80), 5: (100, 120)}
+    for place, own in steps.items():
+        for step in own:
+            file = runs(large)[place].path / "checkpoints" / f"ckpt-{step:08d}.safetensors"
+            file.parent.mkdir(exist_ok=True)
+            file.touch()
+    found = [[runs(large).index(mate) for mate in _kindred(run)] for run in runs(large)]
+    assert found[:5] == [[1, 2], [0, 2], [0, 1], [2], []]
+
+
+def test_a_run_that_was_trained_is_only_measured_though_others_wait(begun: Heat) -> None:
+    first, *others = runs(begun)
+    with contextlib.suppress(InputError):
+        finish(first)
+    requeue(first)
+    checkpoints = {path: path.stat().st_mtime_ns for path in first.checkpoints()}
+    first.post(Stop())
+    train_with_mates(str(first.path))
+    assert first.state == "done"
+    assert evaluation(first)
+    assert {path: path.stat().st_mtime_ns for path in first.checkpoints()} == checkpoints
+    assert {run.state for run in others} == {"queued"}
+
+
+def test_a_device_that_is_not_there_fails_a_heat_in_a_sentence(large: Heat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VAE_DEVICE", "tpu")
+    with pytest.raises(Halted):
+        train_with_mates(str(runs(large)[0].path))
+    assert {run.state for run in runs(large)} == {"failed"}
+    assert all("no device 'tpu'" in run.message for run in runs(large))
 
 
 def steps(run: Run) -> list[int]:
@@ -283,32 +351,26 @@ def steps(run: Run) -> list[int]:
     return found
 
 
-def test_the_other_team_outlives_one_that_is_killed(large: Heat) -> None:
-    process = start(worker, str(runs(large)[0].path))
-    wait_for(lambda: all(run.state == "running" for run in runs(large)))
+def test_a_team_outlives_the_other_that_is_killed(large: Heat) -> None:
+    process = begin(large)
     (other,) = pids(large) - {process.pid}
     os.kill(other, signal.SIGKILL)
     wait_for(lambda: sorted(run.state for run in runs(large)) == ["crashed"] * 3 + ["running"] * 3)
-    post(runs(large)[0], Pace(seconds=0.0))
+    full_speed(runs(large))
     process.join(30)
     assert process.exitcode == 0
     assert sorted(run.state for run in runs(large)) == ["crashed"] * 3 + ["done"] * 3
-    crashed = [run for run in runs(large) if run.state == "crashed"]
-    for run in crashed:
-        run.post(Pace(seconds=0.0))
-    train_with_mates(str(crashed[0].path))
+    train_with_mates(str(next(run for run in runs(large) if run.state == "crashed").path))
     assert {run.state for run in runs(large)} == {"done"}
     assert all(evaluation(run) for run in runs(large))
 
 
 def test_an_engine_counts_processes_not_runs(large: Heat, store: RunStore) -> None:
-    process = start(worker, str(runs(large)[0].path))
-    wait_for(lambda: all(run.state == "running" for run in runs(large)))
-    taken = []
+    process = begin(large)
+    taken: list[str] = []
     later = store.create(tiny(), "later")
     for slots, wanted in ((2, []), (3, [str(later.path)])):
-        pool = Recording(taken)
-        Engine(store, slots, pool, once=True)._scan()
+        Engine(store, slots, Recording(taken), once=True)._scan()
         assert taken == wanted
     process.terminate()
     process.join(20)
@@ -346,26 +408,43 @@ class Recording(futures.Executor):
         return futures.Future()
 
 
-def test_what_was_trained_and_not_measured_is_asked_for_once_more(begun: Heat, store: RunStore) -> None:
+def test_what_was_trained_and_not_measured_is_asked_for_again(begun: Heat) -> None:
     train_with_mates(str(runs(begun)[0].path))
     first, second, *_ = runs(begun)
     for run in (first, second):
         (run.path / "evaluation.json").unlink()
     assert neglected(begun) == []  # somebody may be at it
     for run in runs(begun):
-        write_status(run, replace(run.status(), heartbeat=time.time() - 61))
+        write_status(run, replace(run.status(), heartbeat=time.time() - 61, attempts=9))
     assert neglected(begun) == [first, second]
     rows = first.rows()
     requeue(first)
     requeue(second)
     train_with_mates(str(first.path))
+    train_with_mates(str(second.path))
     assert neglected(begun) == []
     assert evaluation(first)
     assert evaluation(second)
     assert first.rows() == rows
+
+
+def test_what_cannot_be_measured_is_not_asked_for_without_end(begun: Heat, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_with_mates(str(runs(begun)[0].path))
+    first, *_ = runs(begun)
     (first.path / "evaluation.json").unlink()
-    write_status(first, replace(first.status(), attempts=3, heartbeat=0.0))
-    assert neglected(begun) == []  # it cannot be measured
+
+    def fail(*_: object) -> dict[str, Any]:
+        raise InputError("it cannot be measured")
+
+    monkeypatch.setattr("vae_core.races.results.evaluate", fail)
+    for _ in range(3):
+        write_status(first, replace(first.status(), heartbeat=time.time() - 61))
+        assert neglected(begun) == [first]
+        requeue(first)
+        train_with_mates(str(first.path))
+        assert first.state == "done"
+    write_status(first, replace(first.status(), heartbeat=time.time() - 61))
+    assert neglected(begun) == []
 
 
 # The page

@@ -33,9 +33,10 @@ from vae_core.objectives import Iwae
 from vae_core.runs import Run, RunStore
 from vae_core.schedules import Constant
 from vae_core.spec import InputError
-from vae_core.training import Halted, train
+from vae_core.training import Halted, Step, train
 from vae_core.training.course import Course
 from vae_core.training.recorder import Recorder
+from vae_core.training.worker import Worker
 from vae_core.vae import VAE
 
 SHORT = tiny(steps=60)
@@ -538,3 +539,21 @@ def test_a_worker_is_what_a_branch_starts_too(store):
     process.join(20)
     assert process.exitcode == 0
     assert same(child, run)
+
+
+def test_a_signal_that_comes_with_the_last_update_still_ends_the_process(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.create(tiny())
+    record = Worker.record
+
+    def interrupted(self: Worker, step: Step) -> None:
+        record(self, step)
+        if step.index == run.config.steps - 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Worker, "record", interrupted)
+    with pytest.raises(Halted) as halted:
+        train(str(run.path))
+    assert halted.value.signalled
+    assert run.state == "done"

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 WINDOWS = os.name == "nt"
 # How a process may be started, the best first: a fork server has torch loaded, where there can be one.
 START_METHODS = ("spawn",) if WINDOWS else ("forkserver", "spawn")
+FORKS = sys.platform == "linux"  # safely: macOS has libraries that do not survive it
 # The last is Ctrl-Break, which only Windows knows.
 ENDING_SIGNALS: tuple[int, ...] = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)

@@ -15,8 +15,8 @@ from vae_core.races.running import Result as Result
 from vae_core.races.running import Summary as Summary
 from vae_core.races.running import comparable as comparable
 from vae_core.races.running import measure_members as measure_members
-from vae_core.races.running import run_race as run_race
 from vae_core.races.running import summarise as summarise
+from vae_core.races.workers import run_race as run_race
 from vae_core.spec import InputError
 
 RACES = {race.name: race for race in (HEADLINE, ALTERNATIVES, DEAD_UNITS, MNIST, NO_HELP, LINEAR)}

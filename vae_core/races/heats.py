@@ -17,7 +17,7 @@ from typing import Any
 from vae_core.commands import Command, Pace, Pause, Resume, Stop
 from vae_core.races.members import together
 from vae_core.races.running import Lane
-from vae_core.runs import HELD, Run, RunStore
+from vae_core.runs import LIVE, Run, RunStore
 from vae_core.runs.asking import requeue
 from vae_core.runs.run import NAME
 from vae_core.spec import InputError, atomic_write
@@ -113,13 +113,13 @@ def enter(begun: Heat, members: Sequence[Lane], pace: float = 0.0) -> list[Run]:
 def post(run: Run, command: Command) -> None:
     """Put a command into a run's mailbox, and what is to hold up, speed up or end it into its mates' too.
 
-    Those that train at the moment and can be one model with it are, in one process or in several.
+    Those of its heat that train, or soon will, and can be one model with it: they are, in one process or in several.
     """
     run.post(command)
     if isinstance(command, Pause | Resume | Stop | Pace):
         for mate in mates(run):
             with contextlib.suppress(InputError):  # it was removed
-                if mate.state in HELD and together(run.config, mate.config):
+                if mate.state in LIVE and together(run.config, mate.config):
                     mate.post(command)
 
 

@@ -24,6 +24,7 @@ def write_evaluation(run: Run) -> None:
 
     `baseline` is the ELBO of a model without a code; the rest as in `evaluation.evaluate`, with K = 100 on 500 images.
     """
+    atomic_write(run.path / FILE, json.dumps({"tries": _tries(run) + 1}).encode(), durable=False)
     step, vae = run.model()
     training, test = run.config.dataset.load()
     likelihood = vae.likelihood
@@ -35,11 +36,22 @@ def write_evaluation(run: Run) -> None:
 
 def evaluation(run: Run) -> dict[str, Any]:
     """The numbers of `write_evaluation`; empty before there are any of the run's last step."""
+    numbers = _written(run)
+    return numbers if numbers.get("step") == run.config.steps else {}
+
+
+def _written(run: Run) -> dict[str, Any]:
     with contextlib.suppress(OSError, ValueError, RecursionError):
         numbers = json.loads((run.path / FILE).read_bytes())
-        if isinstance(numbers, dict) and numbers.get("step") == run.config.steps:
+        if isinstance(numbers, dict):
             return numbers
     return {}
+
+
+def _tries(run: Run) -> int:
+    """How often somebody has begun to measure it, and has not come to an end."""
+    tries = _written(run).get("tries", 0)
+    return tries if isinstance(tries, int) else 0
 
 
 def results(heat: Heat) -> list[Result]:
@@ -64,8 +76,8 @@ def neglected(heat: Heat) -> list[Run]:
 
 def _is_neglected(run: Run) -> bool:
     status = run.status()
-    late = status.state == "done" and time.time() - status.heartbeat > MEASURING and status.attempts < TRIES
-    return late and not evaluation(run) and not run.locked()
+    late = status.state == "done" and time.time() - status.heartbeat > MEASURING
+    return late and not evaluation(run) and _tries(run) < TRIES and not run.locked()
 
 
 def evaluate_members(runs: list[Run]) -> None:

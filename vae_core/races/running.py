@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
-import signal
 import statistics
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
-
-import torch
 
 from vae_core.config import RunConfig
 from vae_core.diagnostics import prepare_once
 from vae_core.evaluation import baseline, evaluate
-from vae_core.races.members import Members, assemble, members_of, shares
+from vae_core.races.members import Members
 from vae_core.spec import Split
-from vae_core.training.process import beside, set_up
-from vae_core.training.worker import device_of
 from vae_core.vae import VAE
 
 SAMPLES, IMAGES = 100, 500
-TELL_EVERY = 0.1  # seconds
 MEASURED = ("elbo", "nll", "kl", "mutual_information", "active_units")
 
 
@@ -105,89 +95,6 @@ class Summary(NamedTuple):
     seeds: int
     mean: dict[str, float | None]
     sd: dict[str, float | None]
-
-
-def run_race(
-    race: Race, seeds: int | None = None, advanced: Callable[[int], object] = lambda updates: None, workers: int = 1
-) -> list[Result]:
-    """Train all members, those of one architecture as one model, and measure them; in the order of `race.members`.
-
-    `advanced` is told now and then how many members were updated since. Several `workers` are processes, each with a
-    part of each model and products of its own; on a GPU there is only one. A script that asks for them needs Python's
-    `if __name__ == "__main__":` where processes are not forked. Up to rounding, the numbers do not depend on how many
-    there are. What fails in one ends all. The NLL is by importance sampling with K = 100 on the first 500 test images,
-    or all if there are fewer.
-    """
-    entries = race.members(seeds)
-    if device_of(entries[0].config.device).type != "cpu":
-        workers = 1
-    teams = [
-        part
-        for own in assemble([entry.config for entry in entries])
-        for part in shares(own, workers, lambda place: entries[place].config.seed)
-    ]
-    teams.sort(key=lambda places: -sum(_cost(entries[place].config) for place in places))
-    own = beside()
-    updates, halted = own.Value("q", 0), own.Event()
-    pool: Executor = (
-        ProcessPoolExecutor(workers, own, _begin_process, (updates, halted))
-        if workers > 1
-        else ThreadPoolExecutor(1, initializer=_begin, initargs=(updates, halted))
-    )
-    with pool:
-        jobs = [pool.submit(_work, [entries[place] for place in places]) for places in teams]
-        try:
-            _follow(jobs, updates, advanced)
-            measured = [result for job in jobs for result in pickle.loads(job.result())]
-        finally:
-            halted.set()
-    found = dict(zip([place for places in teams for place in places], measured, strict=True))
-    return [found[place] for place in range(len(entries))]
-
-
-_OWN = threading.local()  # of a worker: where it counts its updates, and what ends it before its time
-
-
-def _begin(updates: Any, halted: Any) -> None:
-    torch.set_flush_denormal(True)  # each thread has a mode of its own
-    _OWN.updates, _OWN.halted = updates, halted
-
-
-def _begin_process(updates: Any, halted: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the race
-    set_up(1)
-    _begin(updates, halted)
-
-
-def _follow(jobs: Sequence[Future[bytes]], updates: Any, advanced: Callable[[int], object]) -> None:
-    """Tell of updates until all is done; raise what one has failed with."""
-    told, pending = 0, set(jobs)
-    while pending:
-        done, pending = wait(pending, TELL_EVERY, FIRST_EXCEPTION)
-        if (now := updates.value) > told:
-            advanced(now - told)
-            told = now
-        for job in done:
-            job.result()
-
-
-def _work(team: Sequence[Lane]) -> bytes:
-    """Train and measure these members, unless the race is halted; their results, pickled."""
-    config = team[0].config
-    training, test = config.dataset.load()
-    members = members_of([lane.config for lane in team], training.images, device_of(config.device))
-    for _ in members.fit(training.images):
-        if _OWN.halted.is_set():
-            return pickle.dumps([])
-        with _OWN.updates.get_lock():
-            _OWN.updates.value += len(team)
-    measured = measure_members(team, members, training, test)
-    # A copy, because a member's parameters are windows on those of all.
-    return pickle.dumps([replace(result, vae=copy.deepcopy(result.vae)) for result in measured])
-
-
-def _cost(config: RunConfig) -> int:
-    return config.steps * config.encoder_steps
 
 
 def measure_members(team: Sequence[Lane], members: Members, training: Split, test: Split) -> list[Result]:

@@ -9,8 +9,12 @@ Numbers equal those of the run trained by itself up to rounding, not to the bit.
 from __future__ import annotations
 
 import contextlib
+import signal
 import time
+from _thread import interrupt_main
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
 
@@ -20,27 +24,30 @@ from torch import Tensor
 
 from vae_core.checkpoints import BadCheckpoint, State, load_checkpoint
 from vae_core.commands import Pause, Resume
-from vae_core.races.heats import mates
+from vae_core.races.heats import mates, race_of
 from vae_core.races.members import Members, members_of, shares, together
 from vae_core.races.results import evaluate_members
-from vae_core.runs import Run
+from vae_core.runs import Run, write_status
 from vae_core.spec import InputError
 from vae_core.system import cores
 from vae_core.training import train
-from vae_core.training.process import Halted, beside, leave, listening, set_up
+from vae_core.training.process import Halted, beside, leave, listening, set_up, when_parent_ends
 from vae_core.training.worker import Asked, Worker, device_of, explain
 
 WAITING = ("queued", "interrupted", "crashed")
+ENDED = ("done", "stopped", "failed")
 SMALLEST, MOST = 3, 8  # runs of a share, and shares
 
 
 def train_with_mates(path: str) -> None:
     """Train the run in directory `path` to its end, and with it those of its heat that wait and can be stacked.
 
-    On a CPU with cores to spare they are shared out: each share is trained as one model, in a process of its own.
-    Raises Halted as `training.train` does, for what became of the run's own share.
+    On a CPU with cores to spare they are shared out: each share is trained as one model, in a process of its own. One
+    that was trained before is only measured. Raises Halted as `training.train` does, for the run's own share.
     """
     run = Run(Path(path))
+    if _is_trained(run):
+        return _measure(run)
     own, *others = _shares(run, _kindred(run))
     with _beside(others):
         _train(own)
@@ -49,31 +56,34 @@ def train_with_mates(path: str) -> None:
 def _shares(run: Run, mates: list[Run]) -> list[list[Run]]:
     """The run and its mates, for as many processes as it pays to start; the run is the first of the first."""
     count = 1
-    if mates and device_of(run.config.device).type == "cpu":
-        free = cores() // max(one.config.threads for one in (run, *mates))
-        count = min(free, (1 + len(mates)) // SMALLEST, MOST)
-    if count < 2:
-        return [[run, *mates]]
-    parts = shares([run, *mates], count, lambda one: (one.config.seed, one.name))
-    own = next(part for part in parts if run in part)
-    own.sort(key=lambda one: one != run)
-    return [own, *(part for part in parts if part is not own)]
+    with contextlib.suppress(InputError):  # one was removed, or there is no such device: the worker says so
+        if mates and device_of(run.config.device).type == "cpu":
+            free = cores() // max(one.config.threads for one in (run, *mates))
+            count = min(free, (1 + len(mates)) // SMALLEST, MOST)
+        if count > 1:
+            parts = shares([run, *mates], count, lambda one: (one.config.seed, one.name))
+            own = next(part for part in parts if run in part)
+            own.sort(key=lambda one: one != run)
+            return [own, *(part for part in parts if part is not own)]
+    return [[run, *mates]]
 
 
 @contextlib.contextmanager
 def _beside(others: list[list[Run]]) -> Iterator[None]:
     """Meanwhile others train their shares. What ends this process ends them; what ends them leaves this one alone."""
-    processes = []
-    for share in others:
-        process = beside().Process(target=leave, args=(_train, share))
-        with contextlib.suppress(OSError):  # none can be had: its runs wait for the next
-            process.start()
-            processes.append(process)
+    processes: list[BaseProcess] = []
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise Halted(128 + number, "a team was interrupted")
+        for process in processes:
+            process.terminate()
+        raise Halted(128 + number, "the training of a race was interrupted")
 
     with listening(end):
+        for share in others:
+            process = beside().Process(target=leave, args=(_train_share, share))
+            with contextlib.suppress(OSError):  # none can be had: its runs wait for the next
+                process.start()
+                processes.append(process)
         try:
             yield
         except Halted as halted:
@@ -85,6 +95,12 @@ def _beside(others: list[list[Run]]) -> Iterator[None]:
                 process.join()
 
 
+def _train_share(runs: list[Run]) -> None:
+    """As `_train`, until the process that shared them out is gone."""
+    when_parent_ends(lambda: interrupt_main(signal.SIGTERM))
+    _train(runs)
+
+
 def _train(runs: list[Run]) -> None:
     """Train and measure the first, and those others that nobody else has taken meanwhile."""
     first, *mates = runs
@@ -93,16 +109,41 @@ def _train(runs: list[Run]) -> None:
         if held and _hold(first, locks):
             Leader(first, held).work()
             return evaluate_members([first, *held])
-    train(str(first.path))
-    if "race" in (first.origin or {}):
-        evaluate_members([first])
+    if first.state not in ENDED:
+        train(str(first.path))
+        if race_of(first):
+            evaluate_members([first])
+
+
+def _is_trained(run: Run) -> bool:
+    with contextlib.suppress(InputError):
+        return bool(race_of(run)) and run.config.steps in _checkpoints(run)
+    return False
+
+
+def _measure(run: Run) -> None:
+    """What is left to do of a run whose process died between its last update and its measurement."""
+    with contextlib.suppress(Timeout, OSError), run.lock().acquire(timeout=1.0):
+        write_status(run, replace(run.status(), state="done", message=""))
+        evaluate_members([run])
 
 
 def _kindred(run: Run) -> list[Run]:
-    """The waiting runs of the same heat that can be one model with this one."""
+    """The waiting runs of the same heat that can be one model with this one, and go on from a step that all have."""
+    found, steps = [], _checkpoints(run)
     with contextlib.suppress(InputError):  # a run that cannot be read trains, and fails, by itself
-        return [mate for mate in mates(run) if _waits(mate) and together(run.config, mate.config)]
-    return []
+        for mate in mates(run):
+            if _waits(mate) and together(run.config, mate.config) and not _is_trained(mate):
+                theirs = _checkpoints(mate)
+                if steps & theirs or not (steps or theirs):
+                    found.append(mate)
+                    steps &= theirs
+    return found
+
+
+def _checkpoints(run: Run) -> set[int]:
+    """The steps it has a checkpoint of."""
+    return {int(path.stem.removeprefix("ckpt-")) for path in run.checkpoints()}
 
 
 def _waits(run: Run) -> bool:
@@ -206,7 +247,7 @@ class Leader(Worker):
 
 def common_states(runs: Sequence[Run]) -> list[State]:
     """The newest checkpoints that all of them have of one step; none where there is no such step: all begin anew."""
-    steps = set.intersection(*({int(path.stem.removeprefix("ckpt-")) for path in run.checkpoints()} for run in runs))
+    steps = set.intersection(*(_checkpoints(run) for run in runs))
     for step in sorted(steps, reverse=True):
         with contextlib.suppress(BadCheckpoint):
             return [load_checkpoint(run.path / "checkpoints" / f"ckpt-{step:08d}.safetensors") for run in runs]

@@ -99,7 +99,9 @@ class LeanAdam(Adam):
 
     def step(self, closure: None = None) -> None:
         """One update; the first goes through Adam itself, which makes the moments."""
-        if self._slots is None or not self.defaults["fused"]:
+        if not self.defaults["fused"]:
+            return super().step()
+        if self._slots is None:
             super().step()
             tensors = [parameter for parameter in self.param_groups[0]["params"] if parameter in self.state]
             states = [self.state[parameter] for parameter in tensors]

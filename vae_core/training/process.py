@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from vae_core.spec import InputError
-from vae_core.system import ENDING_SIGNALS, START_METHODS, keep_freed_memory
+from vae_core.system import ENDING_SIGNALS, FORKS, START_METHODS, keep_freed_memory
 
 OK, REFUSED, BAD_NUMBERS, BAD_CHECKPOINT, DEVICE, MEMORY, REMOVED, DISK, OWNED = 0, 2, 65, 66, 70, 71, 73, 74, 75
 # Codes after which another attempt would end the same way, or was not wanted; a killed child has a negative one.
@@ -58,12 +58,18 @@ def context() -> Any:
 
 
 def beside() -> Any:
-    """For processes that help this one: forked from it where that can be, for a server would load torch once more.
+    """For processes that help this one: forked from it where that is safe, for a server would load torch once more.
 
-    Only while this process has computed nothing on several threads, or if they compute on one.
+    They compute on one thread, or this process has not computed yet.
     """
     own = context()
-    return mp.get_context("fork") if own.get_start_method() == "forkserver" else own
+    return mp.get_context("fork") if FORKS and own.get_start_method() == "forkserver" else own
+
+
+def when_parent_ends(act: Callable[[], object]) -> None:
+    """In a thread, as soon as the process that started this one is gone, however it went."""
+    if parent := mp.parent_process():
+        threading.Thread(target=lambda: (parent.join(), act()), daemon=True).start()
 
 
 def leave(work: Callable[..., None], *arguments: Any) -> None:

@@ -117,6 +117,8 @@ class Worker:
                 code, message = explain(error, self.run)
                 self.say("failed", code, message)
                 raise Halted(code, message) from error
+        if self.terminated:  # too late for the run, not for what was to come after it
+            raise Halted(128 + self.terminated, f"{self.run.name} has ended, and what comes after was interrupted")
 
     def _train(self) -> None:
         config = self.run.config
