@@ -16,7 +16,7 @@ from vae_core.datasets import Digits, FashionMnist, Mnist
 from vae_core.likelihoods import Bernoulli, Binomial, Gaussian
 from vae_core.nets import Mlp
 from vae_core.palette import PALETTES
-from vae_core.plots import LABEL, _apart, curves, rate_distortion
+from vae_core.plots import INNER, LABEL, LETTER, _apart, curves, rate_distortion
 from vae_core.runs import ASSETS, Run, RunStore
 from vae_core.schedules import Warmup
 
@@ -112,6 +112,36 @@ def test_names_beside_lines_do_not_touch_and_keep_their_order() -> None:
     assert placed[2] == 10
     assert placed[0] < placed[3] < placed[1]
     assert min(b - a for a, b in pairwise(sorted(placed))) >= LABEL
+    crowded = _apart([310.0, 312.0, 311.0])
+    assert crowded[0] < crowded[2] < crowded[1] <= INNER - LABEL / 2
+    assert min(b - a for a, b in pairwise(sorted(crowded))) >= LABEL
+
+
+def test_a_fall_before_beta_rises_does_not_press_the_curves_flat() -> None:
+    delayed = [(0, -40.0), *((step, -230.0) for step in range(50, 301, 50)), (375, -24.0), (1500, -23.8)]
+    figure = curves({"a name of some length": [(0, -40.0), (1500, -27.2)], "delayed": delayed}, "elbo", "light")
+    low, high = figure.layout.yaxis.range
+    assert -29 < low < -27.2
+    assert -23.8 < high < -23
+    assert figure.layout.margin.r >= LETTER * len("a name of some length")
+
+
+def test_a_name_leaves_room_for_a_point_beside_its_own() -> None:
+    runs = {
+        "one": (2.18, -22.7),
+        "two": (2.33, -22.7),
+        "far": (5.0, -20.0),
+        "empty": (0.0, -27.2),
+        "as empty": (0.01, -27.2),
+    }
+    sides = {note.text: note.xanchor for note in rate_distortion(runs, "light").layout.annotations}
+    assert (sides["one"], sides["two"], sides["far"], sides["empty"]) == ("right", "left", "right", "left")
+
+
+@pytest.mark.parametrize("runs", [{"a": (0.0, -55.0), "b": (0.0, -55.0)}, {"a": (3.0, -20.0)}, {"a": (0.0, -205.9)}])
+def test_some_dotted_line_says_what_it_is(runs: dict[str, tuple[float, float]]) -> None:
+    notes = [note.text for note in rate_distortion(runs, "light").layout.annotations]
+    assert any(note.startswith("ELBO ") for note in notes)
 
 
 def test_on_a_dotted_line_the_elbo_is_what_it_says() -> None:

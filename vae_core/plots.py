@@ -16,7 +16,7 @@ from vae_core.palette import BETA_AREA, PALETTES, Palette, Theme, translucent
 FONT = "Inter, sans-serif"
 GRID = 4  # lines at most
 POINTS = 200  # of a planned curve
-HEIGHT, NAMES, LABEL = 360, 150, 17  # of a figure, of the names beside it, and of one line of them: pixels
+HEIGHT, INNER, LABEL, LETTER = 360, 314, 17, 7.5  # of a figure, of its box, of a line of names and of a letter: pixels
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 Points = Sequence[tuple[float | int, float]]
 KNOBS = {"displayModeBar": False}  # nothing of Plotly's own shows over a figure
@@ -79,8 +79,8 @@ def beta_plan(schedule: Callable[[int], float], steps: int, theme: Theme) -> go.
 def curves(lines: Mapping[str, Points], quantity: str, theme: Theme) -> go.Figure:
     """One quantity of several runs by step, in the quantity's colour; each line has its dashes and its name at its end.
 
-    `lines` are points (step, value) by the name to show, which may be a user's text. Values in nats, but for β. The
-    first tenth of the steps may leave the figure below.
+    `lines` are points (step, value) by the name to show, which may be a user's text. Values in nats, but for β. What
+    the first third of the steps went through may leave the figure: while β is 0 the ELBO can fall by hundreds of nats.
     """
     colours = PALETTES[theme]
     colour = colours.quantities[quantity]
@@ -96,10 +96,9 @@ def curves(lines: Mapping[str, Points], quantity: str, theme: Theme) -> go.Figur
     last = max((step for points in lines.values() for step, _ in points), default=1)
     figure.update_yaxes(range=[low, high])
     figure.update_xaxes(range=[0, last], title="step")
-    figure.update_layout(margin={"r": NAMES, "b": 40})
     ends = {name: points[-1] for name, points in lines.items() if points}
-    inner = HEIGHT - 46
-    wanted = [inner * (value - low) / (high - low) for _, value in ends.values()]
+    figure.update_layout(margin={"r": 8 + LETTER * max((len(_cut(name)) for name in ends), default=0), "b": 40})
+    wanted = [INNER * (value - low) / (high - low) for _, value in ends.values()]
     for (name, (step, value)), at, free in zip(ends.items(), wanted, _apart(wanted), strict=True):
         figure.add_annotation(
             x=step, y=value, yshift=free - at, xshift=6, text=_plain(name), showarrow=False, xanchor="left",
@@ -120,19 +119,18 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
     pad = max(0.5, 0.12 * (high - low))
     low, high = low - pad, high + pad
     figure = go.Figure(layout={"template": template(theme), "height": HEIGHT})
-    pixels = (HEIGHT - 46) / (high - low)
-    wanted = [pixels * (distortion - low) for distortion in distortions[: len(places)]]
-    heights = _apart(wanted)
-    names = [height for height, rate in zip(heights, rates, strict=False) if rate < right / 3]
-    _lines_of_one_elbo(figure, (right, low, high), names, colours.muted)
+    wanted = [INNER * (distortion - low) / (high - low) for _, distortion in places.values()]
+    marks = list(zip(rates, wanted, _apart(wanted), strict=False))  # rate, height of the point and of its name
+    _lines_of_one_elbo(figure, (right, low, high), marks, colours.muted)
     figure.add_scatter(
         x=rates, y=distortions, mode="markers", marker={"color": colours.ink, "size": 9},
         text=[_plain(name) for name in places],
         customdata=[f"KL {nats(kl)}<br>distortion {nats(d)}<br>ELBO {nats(-kl - d)}" for kl, d in places.values()],
         hovertemplate="%{text}<br>%{customdata}<extra></extra>",
     )  # fmt: skip
-    for (name, (rate, distortion)), at, free in zip(places.items(), wanted, heights, strict=True):
-        left = rate > right / 2
+    for (name, (rate, distortion)), (_, at, free) in zip(places.items(), marks, strict=True):
+        met = any(0 < other - rate < right / 4 and abs(there - free) < LABEL for other, there, _ in marks)
+        left = rate > right / 2 or (met and rate > right / 4)  # away from the edge, and from a point beside it
         figure.add_annotation(
             x=rate, y=distortion, yshift=free - at, xshift=-8 if left else 8, text=_plain(name), showarrow=False,
             xanchor="right" if left else "left", font={"color": colours.ink, "size": 13},
@@ -143,45 +141,54 @@ def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go
     return figure
 
 
-def _lines_of_one_elbo(figure: go.Figure, box: tuple[float, float, float], names: Sequence[float], colour: str) -> None:
-    """Dotted lines over a box (right, low, high); each is labelled at its left end, where no name of a run stands."""
+def _lines_of_one_elbo(
+    figure: go.Figure, box: tuple[float, float, float], marks: Sequence[tuple[float, float, float]], colour: str
+) -> None:
+    """Dotted lines over a box (right, low, high); each is labelled at an end where no name of a run stands, if any."""
     right, low, high = box
-    pixels = (HEIGHT - 46) / (high - low)
     for total in _levels(low, high + right):
         figure.add_scatter(
             x=[0, right], y=[total, total - right], mode="lines", hoverinfo="skip",
             line={"color": colour, "width": 1, "dash": "dot"},
         )  # fmt: skip
-        free = all(abs(pixels * (total - low) + LABEL / 2 - name) >= LABEL for name in names)
-        if free and low < total < high - 0.06 * (high - low):
-            figure.add_annotation(
-                x=0, y=total, text=f"ELBO {nats(-total)}", showarrow=False, xanchor="left", yanchor="bottom",
-                font={"size": 11}, xshift=10,
-            )  # fmt: skip
+        for x, y, anchor, side in ((0.0, total, "left", "bottom"), (right, total - right, "right", "top")):
+            near = [name for rate, _, name in marks if abs(rate - x) < right / 3]
+            height = INNER * (y - low) / (high - low) + (LABEL if side == "bottom" else -LABEL) / 2
+            if LABEL / 2 < height < INNER - LABEL / 2 and all(abs(height - name) >= LABEL for name in near):
+                figure.add_annotation(
+                    x=x, y=y, text=f"ELBO {nats(-total)}", showarrow=False, xanchor=anchor, yanchor=side,
+                    font={"size": 11}, xshift=10 if anchor == "left" else -2,
+                )  # fmt: skip
+                break
 
 
 def _plain(name: str) -> str:
     """A user's text for Plotly, which takes some HTML for markup; cut to what fits beside a line."""
+    return html.escape(_cut(name))
+
+
+def _cut(name: str) -> str:
     line = " ".join(name.split())
-    return html.escape(line if len(line) <= 24 else line[:23] + "…")
+    return line if len(line) <= 24 else line[:23] + "…"
 
 
 def _span(lines: Iterable[Points]) -> tuple[float, float]:
-    """The values from the second tenth of the steps on, and some room."""
-    values = [
-        value for points in lines for step, value in points if step >= points[-1][0] / 10 and math.isfinite(value)
-    ]
+    """The values from the second third of each line's steps on, and some room."""
+    values = [value for points in lines for step, value in points if step >= points[-1][0] / 3 and math.isfinite(value)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = 0.06 * (high - low) or 0.5
     return low - room, high + room
 
 
 def _apart(heights: Sequence[float]) -> list[float]:
-    """The same heights in pixels, moved so far that no two labels touch; their order stays."""
+    """The same heights in pixels, moved so far that no two labels touch, nor the upper edge; their order stays."""
     order = sorted(range(len(heights)), key=heights.__getitem__)
-    placed, floor = [0.0] * len(heights), -math.inf
+    placed, floor, ceiling = [0.0] * len(heights), -math.inf, INNER - LABEL / 2
     for place in order:
         floor = placed[place] = max(heights[place], floor + LABEL)
+    for place in reversed(order):
+        ceiling = placed[place] = min(placed[place], ceiling)
+        ceiling -= LABEL
     return placed
 
 
