@@ -489,6 +489,25 @@ def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore,
     assert "It is checked when all lanes have run; 6 have not." in said(app)
 
 
+def test_a_race_that_is_held_up_says_so_and_can_be_resumed(pages: RunStore, begun: Heat) -> None:
+    first, second, third, last = runs(begun)
+    write_status(second, Status("stopped", 60, attempts=1))
+    write_status(third, Status("done", 120, attempts=1, heartbeat=time.time()))
+    write_status(last, Status("failed", 30, attempts=1))
+    with first.lock().acquire(timeout=1):
+        write_status(first, Status("paused", 12, heartbeat=time.time(), attempts=1))
+        app = open_page("race", race="headline")
+        assert "1 of 4 runs are done, 1 paused, 1 stopped, 1 failed; 46% of all updates." in said(app)
+        button(app, "Resume the race").click().run()
+    assert not app.exception
+    assert [command.kind for _, command in collect(first.path / "commands")] == ["resume"]
+    assert (second.state, third.state, last.state) == ("queued", "done", "failed")
+    write_status(first, Status("stopped", 12, attempts=1))
+    assert "Resume the race" in [one.label for one in open_page("race", race="headline").button]
+    write_status(first, Status("queued", 12, attempts=1))
+    assert "Resume the race" not in [one.label for one in open_page("race", race="headline").button]
+
+
 def test_the_page_asks_for_what_was_not_measured(pages: RunStore, begun: Heat) -> None:
     train_with_mates(str(runs(begun)[0].path))
     lost = runs(begun)[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import math
 from collections.abc import Sequence
 
 import streamlit as st
@@ -17,7 +18,7 @@ from ui.numbers import table
 from ui.parts import hint, lead, page, plain, told
 from ui.tables import races_list
 from vae_core.captions import headline, nats
-from vae_core.commands import Command, Pace, Stop
+from vae_core.commands import Command, Pace, Resume, Stop
 from vae_core.comparison import Entrant, obstacles
 from vae_core.glossary import term
 from vae_core.plots import KNOBS, rate_distortion
@@ -30,6 +31,7 @@ from vae_core.schedules import Warmup
 from vae_core.spec import InputError
 
 LESSON = 25.0
+HELD_UP = ("paused", "stopped")
 DOWNLOADS = "mnist-annealed"  # the preset whose page offers MNIST
 OPENING = {"headline": ("constant 1", "warm-up 750")}  # the lanes that are run first; else the first two
 ANSWERS = ("the left one", "the right one", "both", "neither")
@@ -117,7 +119,8 @@ def _lanes(begun: Heat, *, hidden: bool) -> None:
         return
     names = list(runs)
     titles = {name: f"{lane}, seed {run.config.seed}" for name, (lane, run) in runs.items()}
-    living = [run for _, run in runs.values() if run.state in LIVE]
+    states = {run: run.state for _, run in runs.values()}
+    living, held = ([run for run, state in states.items() if state in these] for these in (LIVE, HELD_UP))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         one = st.selectbox("Left", names, 0, format_func=titles.__getitem__, key=f"left-{begun.name}")
         other = st.selectbox(
@@ -127,6 +130,8 @@ def _lanes(begun: Heat, *, hidden: bool) -> None:
             _post(living, Pace(seconds=0.0))
         if living and st.button("Stop the race", key="race-stop"):
             _post(living, Stop())
+        if held and st.button("Resume the race", key="race-resume"):
+            _resume(held)
         st.space("stretch")
         asking_link("race")
     first, second = runs[one][1], runs[other][1]
@@ -154,6 +159,18 @@ def _answered(begun: Heat, left: Run, right: Run) -> None:
 def _post(living: Sequence[Run], command: Command) -> None:
     for run in living:
         run.post(command)
+
+
+def _resume(held: Sequence[Run]) -> None:
+    """Let those go on that wait, and ask an engine for those that have ended before their last step."""
+    with told():
+        for run in held:
+            if run.state == "paused":
+                run.post(Resume())
+            else:
+                requeue(run)
+        ensure_engine(store())
+        st.rerun()
 
 
 def _join(begun: Heat, chosen: Race) -> None:
@@ -196,8 +213,9 @@ def _enter(begun: Heat, lanes: Sequence[Lane]) -> None:
 
 def _outcome(name: str, kind: str) -> None:
     """The table, the plane and the prediction; drawn again while runs are under way."""
-    waits = _waits(heat(store(), name))
-    st.fragment(_outcome_now, run_every=2.0 if waits else None)(name, kind, waited=waits)
+    begun = heat(store(), name)
+    waits = _waits(begun)
+    st.fragment(_outcome_now, run_every=2.0 if waits else None)(name, kind, waited=waits, offered=_offers(begun))
 
 
 def _waits(begun: Heat) -> bool:
@@ -206,18 +224,23 @@ def _waits(begun: Heat) -> bool:
     return any(run.state in LIVE or (run.state == "done" and not evaluation(run)) for run in runs)
 
 
-def _outcome_now(name: str, kind: str, *, waited: bool) -> None:
+def _offers(begun: Heat) -> tuple[bool, bool]:
+    """Whether there is something to stop, and something to resume."""
+    states = {run.state for _, run in begun.entries()}
+    return not states.isdisjoint(LIVE), not states.isdisjoint(HELD_UP)
+
+
+def _outcome_now(name: str, kind: str, *, waited: bool, offered: tuple[bool, bool]) -> None:
     begun, chosen = heat(store(), name), race(kind)
     for run in neglected(begun):
         with contextlib.suppress(InputError):  # somebody has asked for it already
             requeue(run)
             ensure_engine(store())
-    if waited and not _waits(begun):
-        st.rerun()  # there is nothing to stop any more, and nothing to look for
+    if waited and (not _waits(begun) or _offers(begun) != offered):
+        st.rerun()  # the buttons are others, or there is nothing more to look for
     entries, found = begun.entries(), results(begun)
-    living = [run for _, run in entries if run.state in LIVE]
-    if living:
-        st.caption(f"{len(entries) - len(living)} of {len(entries)} runs have ended.")
+    if progress := _progress([run for _, run in entries]):
+        st.caption(progress)
     if not found:
         return
     lanes = summarise(found)
@@ -232,6 +255,16 @@ def _outcome_now(name: str, kind: str, *, waited: bool) -> None:
         _check(chosen, found)
     with right:
         _plane(lanes, found)
+
+
+def _progress(runs: Sequence[Run]) -> str:
+    """How far they are; empty when all are done."""
+    states = [run.state for run in runs]
+    if not runs or (done := states.count("done")) == len(runs):
+        return ""
+    share = sum(run.status().step for run in runs) / sum(run.config.steps for run in runs)
+    others = [f", {count} {state}" for state in (*HELD_UP, "failed") if (count := states.count(state))]
+    return f"{done} of {len(runs)} runs are done{''.join(others)}; {math.floor(100 * share)}% of all updates."
 
 
 def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
