@@ -32,6 +32,7 @@ from vae_core.spec import InputError
 
 LESSON = 25.0
 HELD_UP = ("paused", "stopped")
+CHOICE = 290  # pixels, for the longest name of a lane with its seed
 DOWNLOADS = "mnist-annealed"  # the preset whose page offers MNIST
 OPENING = {"headline": ("constant 1", "warm-up 750")}  # the lanes that are run first; else the first two
 ANSWERS = ("the left one", "the right one", "both", "neither")
@@ -122,10 +123,9 @@ def _lanes(begun: Heat, *, hidden: bool) -> None:
     states = {run: run.state for _, run in runs.values()}
     living, held = ([run for run, state in states.items() if state in these] for these in (LIVE, HELD_UP))
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        one = st.selectbox("Left", names, 0, format_func=titles.__getitem__, key=f"left-{begun.name}")
-        other = st.selectbox(
-            "Right", names, min(1, len(names) - 1), format_func=titles.__getitem__, key=f"right-{begun.name}"
-        )
+        show = {"format_func": titles.__getitem__, "width": CHOICE}
+        one = st.selectbox("Left", names, 0, key=f"left-{begun.name}", **show)
+        other = st.selectbox("Right", names, min(1, len(names) - 1), key=f"right-{begun.name}", **show)
         if living and st.button("Full speed", key="race-full"):
             _post(living, Pace(seconds=0.0))
         if living and st.button("Stop the race", key="race-stop"):
