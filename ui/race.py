@@ -214,29 +214,24 @@ def _enter(begun: Heat, lanes: Sequence[Lane]) -> None:
 def _outcome(name: str, kind: str) -> None:
     """The table, the plane and the prediction; drawn again while runs are under way."""
     begun = heat(store(), name)
-    waits = _waits(begun)
-    st.fragment(_outcome_now, run_every=2.0 if waits else None)(name, kind, waited=waits, offered=_offers(begun))
+    drawn = _phase(begun)
+    st.fragment(_outcome_now, run_every=2.0 if drawn[0] else None)(name, kind, drawn=drawn)
 
 
-def _waits(begun: Heat) -> bool:
-    """Whether more is to come: a run that lives, or one that is done and not measured yet."""
-    runs = [run for _, run in begun.entries()]
-    return any(run.state in LIVE or (run.state == "done" and not evaluation(run)) for run in runs)
+def _phase(begun: Heat) -> tuple[bool, bool, bool]:
+    """Whether more is to come (a run that lives, or is done and not measured), to stop, and to resume."""
+    states = {run: run.state for _, run in begun.entries()}
+    lives, held = (any(state in these for state in states.values()) for these in (LIVE, HELD_UP))
+    return lives or any(state == "done" and not evaluation(run) for run, state in states.items()), lives, held
 
 
-def _offers(begun: Heat) -> tuple[bool, bool]:
-    """Whether there is something to stop, and something to resume."""
-    states = {run.state for _, run in begun.entries()}
-    return not states.isdisjoint(LIVE), not states.isdisjoint(HELD_UP)
-
-
-def _outcome_now(name: str, kind: str, *, waited: bool, offered: tuple[bool, bool]) -> None:
+def _outcome_now(name: str, kind: str, *, drawn: tuple[bool, bool, bool]) -> None:
     begun, chosen = heat(store(), name), race(kind)
     for run in neglected(begun):
         with contextlib.suppress(InputError):  # somebody has asked for it already
             requeue(run)
             ensure_engine(store())
-    if waited and (not _waits(begun) or _offers(begun) != offered):
+    if _phase(begun) != drawn:
         st.rerun()  # the buttons are others, or there is nothing more to look for
     entries, found = begun.entries(), results(begun)
     if progress := _progress([run for _, run in entries]):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from vae_core import records
-from vae_core.checkpoints import load_checkpoint, load_snapshot, save_state
+from vae_core.checkpoints import load_checkpoint, load_snapshot, save_state, step_of
 from vae_core.commands import SetBeta
 from vae_core.config import RunConfig
 from vae_core.runs import Run, RunStore
@@ -19,7 +19,7 @@ from vae_core.spec import InputError
 def points(run: Run) -> dict[int, bool]:
     """The steps a branch may start from, and whether the optimiser's state is there too."""
     steps = dict.fromkeys(run.snapshots(), False)
-    return dict(sorted({**steps, **{_step(path): True for path in run.checkpoints()}}.items()))
+    return dict(sorted({**steps, **{step_of(path): True for path in run.checkpoints()}}.items()))
 
 
 def branch(
@@ -69,10 +69,6 @@ def _check(run: Run, step: int, config: RunConfig, kept: dict[int, bool]) -> Non
             raise InputError(f"the branch would have another {field}", run.name, fix="train a new run instead")
 
 
-def _step(path: Path) -> int:
-    return int(path.stem.removeprefix("ckpt-"))
-
-
 def _copy_history(run: Run, step: int, history: Path) -> None:
     for name in ("metrics.jsonl", "journal.jsonl"):
         if (run.path / name).exists():
@@ -92,7 +88,7 @@ def _copy_weights(run: Run, step: int, folder: Path, *, exact: bool) -> None:
     if not exact:
         return save_state(folder, load_snapshot(run.snapshots()[step]))
     folder.mkdir()
-    path = next((path for path in run.checkpoints() if _step(path) == step), None)
+    path = next((path for path in run.checkpoints() if step_of(path) == step), None)
     if path is None:  # the run trains on, and has pruned it
         raise FileNotFoundError(errno.ENOENT, f"the checkpoint of step {step} is gone")
     load_checkpoint(path)  # a bad one is refused here, not when the branch starts

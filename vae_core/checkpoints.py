@@ -77,6 +77,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("ckpt-????????.safetensors"))
 
 
+def step_of(path: Path) -> int:
+    """The updates after which a checkpoint or snapshot was taken, by its name."""
+    return int(path.stem.removeprefix("ckpt-"))
+
+
 def load_checkpoint(path: Path) -> State:
     """Read a checkpoint after checking its SHA-256 and that all its numbers are finite."""
     step, tensors = read_tensors(path)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -219,17 +219,13 @@ class OpenedConfig(RunConfig):
         return [] if told else ["The likelihood was not told: there is no reconstruction and no ELBO."]
 
 
+@lru_cache(1024)  # pages and teams read the same configs again and again, and checking builds the networks
 def parse_config(text: str | bytes, where: str = "the config") -> RunConfig:
     """A checked RunConfig from JSON; an InputError names the field, what it was given and its bound."""
     try:
-        return _parsed(text)
+        config = (OpenedConfig if _is_opened(text) else RunConfig).model_validate_json(text)
     except ValidationError as error:
         raise InputError(_first_problem(error), where, fix="change that field") from None
-
-
-@functools.lru_cache(1024)  # a page and a team read the same configs again and again; checking builds the networks
-def _parsed(text: str | bytes) -> RunConfig:
-    config = (OpenedConfig if _is_opened(text) else RunConfig).model_validate_json(text)
     config.check()
     return config
 

@@ -146,7 +146,6 @@ class Engine:
         races = [race_of(run) for run in (*held, *map(Run, self._taken))] if waiting else []
         looking = time.monotonic() - started
         for run in self._next(waiting, races, others):
-            self._begun[race_of(run)] = time.monotonic()
             self._taken[run.path] = run.status(), self.executor.submit(supervise, str(run.path))
         if not self._wanted(working=bool(self._taken or waiting), others=others):
             return False
@@ -168,8 +167,9 @@ class Engine:
                 return
             settling = name in races and time.monotonic() - self._begun.get(name, 0.0) < SETTLING
             if (busy < self.slots or name == only) and not (name and settling):
-                yield run
+                self._begun[name] = time.monotonic()
                 races.append(name)
+                yield run
 
     def _may_try(self, run: Run) -> bool:
         """Not again after an attempt failed to finish it, until somebody asks, which changes its status."""

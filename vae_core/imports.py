@@ -19,7 +19,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
 from vae_core import records
-from vae_core.checkpoints import BadCheckpoint, load_checkpoint, read_tensors
+from vae_core.checkpoints import BadCheckpoint, load_checkpoint, read_tensors, step_of
 from vae_core.config import RunConfig
 from vae_core.runs import LONGEST_NOTE, LONGEST_TITLE, NAME, Run, RunStore
 from vae_core.schedules import Schedule
@@ -187,7 +187,7 @@ def _check_weights(path: Path, model: VAE) -> None:
         raise BadCheckpoint("not all its numbers are of 16 or 32 bits", path.name) from None
     if full:
         load_checkpoint(path)  # the checksum
-    if step != int(path.stem.removeprefix("ckpt-")):
+    if step != step_of(path):
         raise BadCheckpoint(f"it is of step {step}", path.name)
     shapes = _shapes(model, full=full, moments=any(name.startswith("o.") for name in tensors))
     given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

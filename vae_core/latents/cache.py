@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vae_core.checkpoints import step_of
 from vae_core.opened import LATENTS, Opened
 from vae_core.runs import Run, RunStore
 from vae_core.spec import InputError, atomic_write
@@ -101,7 +102,7 @@ def newest_weights(run: Run, step: int | None) -> tuple[int, Path]:
     if opened := Opened.of(run):
         return 0, opened.folder / LATENTS
     found = [(at, 0, path) for at, path in run.snapshots().items()]
-    found += [(int(path.stem.removeprefix("ckpt-")), 1, path) for path in run.checkpoints()]
+    found += [(step_of(path), 1, path) for path in run.checkpoints()]
     usable = [one for one in found if step is None or one[0] <= step]
     if not usable:
         raise InputError("there are no weights to load", run.name, fix="let the run reach its first checkpoint")

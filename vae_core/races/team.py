@@ -22,7 +22,7 @@ from filelock import Timeout
 from jaxtyping import UInt8
 from torch import Tensor
 
-from vae_core.checkpoints import BadCheckpoint, State, load_checkpoint
+from vae_core.checkpoints import BadCheckpoint, State, load_checkpoint, step_of
 from vae_core.commands import Pause, Resume
 from vae_core.races.heats import mates, race_of
 from vae_core.races.members import Members, members_of, shares, together
@@ -143,7 +143,7 @@ def _kindred(run: Run) -> list[Run]:
 
 def _checkpoints(run: Run) -> set[int]:
     """The steps it has a checkpoint of."""
-    return {int(path.stem.removeprefix("ckpt-")) for path in run.checkpoints()}
+    return {step_of(path) for path in run.checkpoints()}
 
 
 def _waits(run: Run) -> bool:

@@ -14,7 +14,14 @@ from typing import Any
 from filelock import FileLock
 
 from vae_core import commands, records
-from vae_core.checkpoints import BadCheckpoint, checkpoints, load_checkpoint, load_snapshot, load_weights
+from vae_core.checkpoints import (
+    BadCheckpoint,
+    checkpoints,
+    load_checkpoint,
+    load_snapshot,
+    load_weights,
+    step_of,
+)
 from vae_core.commands import Command
 from vae_core.config import OpenedConfig, RunConfig, parse_config
 from vae_core.elsewhere import NOT_HERE, TRAIN_THERE
@@ -203,7 +210,7 @@ class Run:
 
     def weights(self, step: int | None = None) -> tuple[int, dict[str, Any]]:
         """The newest weights at or before `step`, from a checkpoint or a snapshot, and the step they are from."""
-        sources = {path: (int(path.stem.removeprefix("ckpt-")), load_checkpoint) for path in self.checkpoints()}
+        sources = {path: (step_of(path), load_checkpoint) for path in self.checkpoints()}
         sources |= {path: (at, load_snapshot) for at, path in self.snapshots().items()}
         usable = sorted((at, read is load_checkpoint, path) for path, (at, read) in sources.items())
         for at, _, path in reversed(usable):

@@ -16,7 +16,7 @@ from filelock import Timeout
 from torch.optim import Adam
 
 from vae_core import commands, records
-from vae_core.checkpoints import BadCheckpoint, newest_state, restore
+from vae_core.checkpoints import BadCheckpoint, newest_state, restore, step_of
 from vae_core.runs import Run, held_lock, present, write_status
 from vae_core.spec import InputError, Split
 from vae_core.training.course import Course
@@ -259,7 +259,7 @@ def explain(error: BaseException, run: Run) -> tuple[int, str]:
     text = str(error)
     if isinstance(error, NonFinite):
         kept = run.checkpoints()
-        saved = f"the last good checkpoint is step {int(kept[-1].stem[5:]):,}" if kept else "no checkpoint exists yet"
+        saved = f"the last good checkpoint is step {step_of(kept[-1]):,}" if kept else "no checkpoint exists yet"
         return BAD_NUMBERS, f"Stopped because {text}; {saved}. Try a smaller learning rate."
     if isinstance(error, BadCheckpoint):
         return BAD_CHECKPOINT, f"Stopped because {text}. Branch from a snapshot, or train again."
