@@ -1,25 +1,20 @@
-"""The page to hand in: whole, exact, and with nothing in it that a reader wrote as anything but text."""
+"""The page to hand in: whole, as the app writes it, and with nothing in it that a reader wrote as anything but text."""
 
 from __future__ import annotations
 
-import html as markup
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from tests.opening_helpers import Own
-from tests.page_helpers import button, open_page
 from tests.run_helpers import tiny
-from ui import handin
-from vae_core.figure import run_figure
-from vae_core.handin import LONGEST, hand_in
+from vae_core.captions import nats
+from vae_core.handin import LONGEST, NAME, hand_in
+from vae_core.handin.facts import with_error
 from vae_core.opening.door import Files, open_model
-from vae_core.palette import KL_TOP, LIGHT
 from vae_core.python_export import python_text
 from vae_core.records import Log
 from vae_core.runs import ASSETS, Run, RunStore
@@ -101,12 +96,39 @@ def test_every_number_is_that_of_the_last_test_row() -> None:
         "Ceiling of the mutual information, ln N": "mutual_information_ceiling",
     }  # fmt: skip
     for label, name in expected.items():
-        assert value(page.facts[label]) == rows[-1][name], label
-    assert value(page.facts["A model that ignores z"]) == rows[0]["baseline"]
+        assert page.facts[label] == (str(rows[-1][name]) if name == "active_units" else nats(rows[-1][name])), label
+    assert page.facts["A model that ignores z"] == nats(rows[0]["baseline"]) == "\u221227.2"
     assert {row[2] for row in page.rows if row[0] in ("ELBO", "KL")} == {"nats per image"}
     (listed,) = [text for text in page.texts["p"] if text.startswith("KL of each latent")]
-    numbers = [float(number) for number in re.findall(r"[\d.e-]+\d", listed)]
-    assert numbers == pytest.approx(rows[-1]["kl_per_dimension"], rel=5e-3)
+    assert listed.endswith(f" in nats: {', '.join(map(nats, rows[-1]['kl_per_dimension']))}.")
+
+
+def test_what_rounds_to_zero_is_zero_and_an_error_gives_the_digits(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).create(tiny(), "mine")
+    small = {"kl": 5.21163e-05, "mutual_information": -0.001, "kl_per_dimension": [-1e-7, 3e-6], "active_units": 0}
+    error = {"nll": 22.514, "nll_standard_error": 0.03, "decoder_response": 5e-05, "collapsed_fraction": 1.0}
+    Log(run.path / "metrics.jsonl").append(ANNEALED.rows("test")[-1] | small | error)
+    text = hand_in(run, "")
+    page = Page(text)
+    told = ("KL", "Mutual information, I(x; z)", "Response of the decoder", "NLL, −ln p(x)", "Collapsed latents")
+    assert [page.facts[name] for name in told] == ["0.00", "0.00", "0.00", "22.51 ± 0.03", "100%"]
+    assert "KL of each latent, from the first to the last, in nats: 0.00, 0.00." in page.texts["p"]
+    assert not re.search(r"\d[eE][-+\u2212]?\d", " ".join(cell for row in page.rows for cell in row))
+    assert "\u22120.00" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (-23.8134, 0.0456, "\u221223.81 ± 0.05"),
+        (-1234.56, 12.3, "\u22121,234.6 ± 12.3"),
+        (-0.0004, 0.0, "0.00 ± 0.00"),
+        (7.25, float("nan"), "7.2"),
+        (float("nan"), 1.0, "–"),
+    ],
+)
+def test_a_number_and_its_error_end_at_the_same_digit(value: float, error: float, text: str) -> None:
+    assert with_error(value, error) == text
 
 
 def test_protocol_and_settings_are_told() -> None:
@@ -147,6 +169,15 @@ def test_what_a_reader_writes_stays_text(tmp_path: Path) -> None:
     assert "In my own words" not in hand_in(run, " \n\t")
 
 
+def test_the_head_has_the_name_of_who_hands_it_in_on_a_line() -> None:
+    text = hand_in(ANNEALED, "", " <i>Ada</i>\nLove\u2028lace\x00 " + "x" * NAME)
+    page = Page(text)
+    assert [tag for tag, attrs in page.tags if attrs.get("class") == "by"] == ["p"]
+    assert page.texts["p"][0] == ("<i>Ada</i> Love lace " + "x" * NAME)[:NAME]
+    assert "i" not in {tag for tag, _ in page.tags}
+    assert 'class="by"' not in hand_in(ANNEALED, "", " \n")
+
+
 def test_what_cannot_be_handed_in_is_refused(tmp_path: Path) -> None:
     run = RunStore(tmp_path).create(tiny(), "empty")
     with pytest.raises(InputError, match="no numbers to hand in yet in empty; wait for its first test"):
@@ -176,109 +207,3 @@ def test_an_opened_model_has_a_page_without_a_program(tmp_path: Path) -> None:
     assert page.facts["Split"].startswith("90 held out")
     assert "β in training" not in page.facts
     assert any("an opened model is not trained here" in text for text in page.texts["p"])
-
-
-# The figure
-
-
-def drawn(text: str, colour: str) -> np.ndarray:
-    """The points of the line of a colour."""
-    (path,) = re.findall(rf'<path d="M([^"]+)" fill="none" stroke="{colour}"', text)
-    return np.array([[float(number) for number in point.split(",")] for point in path.split("L")])
-
-
-def test_the_band_is_the_kl_and_the_lines_are_straight_maps_of_the_rows() -> None:
-    text = run_figure(ANNEALED.rows(), "words")
-    tests = ANNEALED.rows("test")
-    upper, lower = drawn(text, LIGHT.reconstruction), drawn(text, LIGHT.ink)
-    steps, reconstruction, kl = (np.array([row[name] for row in tests]) for name in ("step", "reconstruction", "kl"))
-    assert np.polyfit(steps, upper[:, 0], 1, full=True)[1] == pytest.approx(0, abs=0.2)
-    slope = np.polyfit(reconstruction, upper[:, 1], 1)[0]
-    assert lower[:, 1] - upper[:, 1] == pytest.approx(-slope * kl, abs=0.11)
-    betas = drawn(text, LIGHT.beta)
-    assert betas[0, 1] == 288.0
-    assert betas[-1, 1] == 254.0
-
-
-def test_the_strip_ends_in_the_colours_of_the_last_row() -> None:
-    text = run_figure(ANNEALED.rows(), "words")
-    newest = max(ANNEALED.rows(), key=lambda row: (row["step"], row["split"] == "test"))["kl_per_dimension"]
-    ends: dict[float, tuple[int, str]] = {}
-    for path, colour in re.findall(r'<path d="([^"]+)" fill="(#\w+)"/>', text):
-        for start, top, width in re.findall(r"M(\d+),([\d.]+)h(\d+)v", path):
-            ends[float(top)] = max(ends.get(float(top), (0, "")), (int(start) + int(width), colour))
-    scale = [round(min(1.0, kl / KL_TOP) * 9) for kl in newest]
-    assert [colour for _, (_, colour) in sorted(ends.items())] == [LIGHT.kl_scale[stop] for stop in scale]
-    assert {right for right, _ in ends.values()} == {567}
-
-
-def test_rows_without_numbers_leave_gaps_and_no_trace() -> None:
-    rows = ANNEALED.rows()
-    broken = [row | {"elbo": "nan", "kl": "nan", "kl_per_dimension": ["nan"] * 10} for row in rows[100:]]
-    text = run_figure(rows[:100] + broken, "<&>")
-    assert "nan" not in text
-    assert 'aria-label="&lt;&amp;&gt;"' in text
-    assert run_figure(broken, "words") == ""
-    assert run_figure([], "words") == ""
-
-
-# The dialog
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    """The store of the pages."""
-    monkeypatch.setenv("VAE_RUNS", str(tmp_path / "runs"))
-    return RunStore(tmp_path / "runs")
-
-
-def dialog(run: Run) -> AppTest:
-    """The dialog as a page of its own."""
-
-    def script(path: str) -> None:
-        from pathlib import Path
-
-        from ui.handin import Work, hand_in_dialog
-        from vae_core.runs import Run
-
-        hand_in_dialog(Work.of_run(Run(Path(path))))
-
-    return AppTest.from_function(script, args=(str(run.path),), default_timeout=30).run()
-
-
-@pytest.mark.usefixtures("store")
-@pytest.mark.parametrize("page", ["watch", "latent", "walk"])
-def test_every_page_with_a_run_bar_leads_to_the_dialog(page: str) -> None:
-    app = open_page(page, run="digits-z2")
-    button(app, "Hand in").click().run()
-    assert [area.label for area in app.text_area] == ["In your own words"]
-
-
-def test_the_page_has_the_words_that_were_written_and_they_can_be_changed(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = []
-    real = handin.st.download_button
-
-    def take(label: str, data, *arguments, **options) -> bool:
-        taken.append((label, data, arguments))
-        return real(label, data, *arguments, **options)
-
-    monkeypatch.setattr(handin.st, "download_button", take)
-    app = dialog(ANNEALED)
-    assert not app.download_button
-    app.text_area[0].set_value("What *I* think.")
-    button(app, "Make the page").click().run()
-    assert app.text[0].value == "What *I* think."
-    label, data, (name, kind) = taken[-1]
-    assert (label, name, kind) == ("Download the page", "digits-annealed-hand-in.html", "text/html")
-    assert data().decode() == hand_in(ANNEALED, "What *I* think.")
-    button(app, "Change the words").click().run()
-    assert app.text_area[0].value == "What *I* think."
-    app.text_area[0].set_value("Nothing.")
-    button(app, "Make the page").click().run()
-    assert "Nothing." in markup.unescape(taken[-1][1]().decode())
-
-
-def test_a_run_without_numbers_has_no_page_yet(store: RunStore) -> None:
-    app = dialog(store.create(tiny(), "mine"))
-    assert "No numbers yet" in app.caption[0].value
-    assert not app.text_area

@@ -102,16 +102,16 @@ def _order(row: Record) -> tuple[int, ...]:
 
 def _grid(frame: Frame) -> list[str]:
     lines = []
-    for value in _round_values(frame.low, frame.high):
+    for value in round_values(frame.low, frame.high):
         y = f"{frame.y(value):.1f}"
         lines += [
             f'<path d="M{LEFT},{y}H{RIGHT}" stroke="{LIGHT.line}"/>',
-            _text(LEFT - 7, float(y), _tick(value), "end"),
+            text(LEFT - 7, float(y), tick(value), "end"),
         ]
     return lines
 
 
-def _round_values(low: float, high: float) -> list[float]:
+def round_values(low: float, high: float) -> list[float]:
     """Multiples of 1, 2, 4 or 5 times a power of ten: as many as may be drawn."""
     power = 10.0 ** math.floor(math.log10((high - low) / GRID))
     sizes = (factor * power for factor in (1, 2, 4, 5, 10, 20))
@@ -119,7 +119,8 @@ def _round_values(low: float, high: float) -> list[float]:
     return [place * step for place in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _tick(value: float) -> str:
+def tick(value: float) -> str:
+    """A number at an axis."""
     return f"{value:,.6g}".replace("-", "\u2212")
 
 
@@ -156,7 +157,7 @@ def _without_code(tests: Sequence[Record], known: float, frame: Frame) -> list[s
     crossed = any(4 < y - frame.y(number(row[name])) < 26 for row in late for name in ("reconstruction", "elbo"))
     dots = f'stroke="{LIGHT.muted}" stroke-width="2" stroke-dasharray="0 7" stroke-linecap="round"'
     label = f"a model that ignores z {nats(known)}"
-    return [f'<path d="M{LEFT},{y:.1f}H{RIGHT}" {dots}/>', _text(RIGHT - 2, y + (13 if crossed else -12), label, "end")]
+    return [f'<path d="M{LEFT},{y:.1f}H{RIGHT}" {dots}/>', text(RIGHT - 2, y + (13 if crossed else -12), label, "end")]
 
 
 def _labels(row: Record, frame: Frame) -> list[str]:
@@ -165,7 +166,7 @@ def _labels(row: Record, frame: Frame) -> list[str]:
     middle, reach = (upper + lower) / 2, max(17.0, abs(lower - upper) / 2)
     middle = min(middle, TERMS[1] - reach)
     names = (("Reconstruction", -reach, LIGHT.reconstruction), ("KL", 0, LIGHT.kl), ("ELBO", reach, LIGHT.ink))
-    return [_text(RIGHT + 12, middle + shift, name, colour=colour, bold=True) for name, shift, colour in names]
+    return [text(RIGHT + 12, middle + shift, name, colour=colour, bold=True) for name, shift, colour in names]
 
 
 def _beta(rows: Sequence[Record], frame: Frame) -> list[str]:
@@ -180,9 +181,9 @@ def _beta(rows: Sequence[Record], frame: Frame) -> list[str]:
     return [
         f'<path d="{area}" fill="{LIGHT.beta}" fill-opacity="{BETA_AREA}"/>',
         f'<path d="M{_path(points)}" fill="none" stroke="{LIGHT.beta}" stroke-width="2.2"/>',
-        _text(LEFT - 7, top, _tick(highest), "end"),
-        _text(LEFT - 7, bottom, "0", "end"),
-        _text(RIGHT + 12, (top + bottom) / 2, f"β = {weight(number(known[-1]['beta']))}", colour=LIGHT.beta, bold=True),
+        text(LEFT - 7, top, tick(highest), "end"),
+        text(LEFT - 7, bottom, "0", "end"),
+        text(RIGHT + 12, (top + bottom) / 2, f"β = {weight(number(known[-1]['beta']))}", colour=LIGHT.beta, bold=True),
     ]
 
 
@@ -219,11 +220,11 @@ def _count(row: Record, frame: Frame) -> list[str]:
     middle, latents = (HEAT + frame.bottom) / 2, len(row["kl_per_dimension"])
     aside = "largest first" if latents > FEW else ""
     return [
-        _text(LEFT - 7, middle - 8, "KL", "end", LIGHT.kl),
-        _text(LEFT - 7, middle + 8, "per z", "end", LIGHT.kl),
-        _text(RIGHT + 12, middle - 9, f"{row.get('active_units', '–')} of {latents}", colour=LIGHT.ink, bold=True),
-        _text(RIGHT + 12, middle + 8, "latents in use"),
-        _text(RIGHT + 12, middle + 25, aside, colour=LIGHT.kl),
+        text(LEFT - 7, middle - 8, "KL", "end", LIGHT.kl),
+        text(LEFT - 7, middle + 8, "per z", "end", LIGHT.kl),
+        text(RIGHT + 12, middle - 9, f"{row.get('active_units', '–')} of {latents}", colour=LIGHT.ink, bold=True),
+        text(RIGHT + 12, middle + 8, "latents in use"),
+        text(RIGHT + 12, middle + 25, aside, colour=LIGHT.kl),
     ]
 
 
@@ -232,13 +233,14 @@ def _axis(frame: Frame) -> list[str]:
     step = next(size for size in sizes if frame.last / size <= GRID)
     steps = range(0, int(frame.last) + 1, step)
     y = frame.bottom + 14
-    marks = [_text(frame.x(at), y, f"{at:,}", "middle") for at in steps]
-    return [*marks, _text(frame.x(steps[-1]) + 9 + 3.4 * len(f"{steps[-1]:,}"), y, "steps")]
+    marks = [text(frame.x(at), y, f"{at:,}", "middle") for at in steps]
+    return [*marks, text(frame.x(steps[-1]) + 9 + 3.4 * len(f"{steps[-1]:,}"), y, "steps")]
 
 
-def _text(
+def text(
     x: float | int, y: float | int, words: str, anchor: str = "start", colour: str = "", *, bold: bool = False
 ) -> str:
+    """A line of text, which is markup already, with its middle at the height `y`; nothing for no words."""
     look = f' text-anchor="{anchor}"' * (anchor != "start") + f' fill="{colour}"' * bool(colour)
     look += ' font-weight="600"' * bold
     return f'<text x="{x:.1f}" y="{y + 4.2:.1f}"{look}>{words}</text>' if words else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from vae_core.captions import MINUS, nats
 from vae_core.config import OpenedConfig, RunConfig
 from vae_core.elsewhere import Unknown
 from vae_core.glossary import term
@@ -15,9 +16,8 @@ from vae_core.runs import Run
 from vae_core.spec import Spec, Variant
 from vae_core.training.course import change_of
 
-MINUS = "\u2212"
 QUANTITIES = (
-    "elbo", "reconstruction", "kl", "nll", "nll_standard_error", "active_units", "collapsed_fraction",
+    "elbo", "reconstruction", "kl", "nll", "active_units", "collapsed_fraction",
     "mutual_information", "mutual_information_ceiling", "shuffle_cost", "decoder_response",
 )  # fmt: skip
 MOST_LATENTS = 64
@@ -28,28 +28,35 @@ BINARISED = {
     "never": "Grey values as they are, of which a Bernoulli is not a likelihood: there is no ln p(x)",
 }
 BOUND = "One code for each image, with the same noise at every test; at β = 1, whatever β trained the model"
+WHOLE = 0.995  # nats from which a number has one decimal, as `captions.nats` writes it
 Fact = tuple[str, ...]
 
 
-def exact(value: float | int, digits: int = 6) -> str:
-    """A number as it is recorded, to six digits, with a true minus; a dash if it is none."""
-    return f"{value:.{digits}g}".replace("-", MINUS) if math.isfinite(value) else "–"
+def with_error(value: float, error: float) -> str:
+    """A number of nats and how far it may be off, both to the digit that the second is known to."""
+    if not math.isfinite(value) or not math.isfinite(error):
+        return nats(value)
+    digits = 2 if abs(error) < WHOLE else 1
+    text = f"{abs(value):,.{digits}f}"
+    return f"{MINUS if value < 0 and float(text.replace(',', '')) else ''}{text} ± {abs(error):,.{digits}f}"
 
 
 def numbers(tests: list[Record]) -> list[Fact]:
     """Name, value and unit of each quantity of the last test row, and of a model without a code."""
     row, known = tests[-1], baseline(tests)
-    shown = {name: number(row[name]) for name in QUANTITIES if row.get(name) is not None}
-    if math.isfinite(known):
-        shown["baseline"] = known
-    facts = []
-    for name, value in shown.items():
-        what = term(name)
-        label = ", ".join(filter(None, (what.label, what.symbol)))
-        facts.append(
-            (label, exact(value), f"of {len(row['kl_per_dimension'])}" if name == "active_units" else what.unit)
-        )
-    return facts
+    facts = [_fact(name, row) for name in QUANTITIES if row.get(name) is not None]
+    return [*facts, *([_fact("baseline", {"baseline": known})] if math.isfinite(known) else [])]
+
+
+def _fact(name: str, row: Record) -> Fact:
+    """One of them, as the app writes it."""
+    what, value, error = term(name), number(row[name]), number(row.get(f"{name}_standard_error"))
+    label = ", ".join(filter(None, (what.label, what.symbol)))
+    if name == "active_units":
+        return label, f"{value:.0f}", f"of {len(row['kl_per_dimension'])}"
+    if name == "collapsed_fraction" and math.isfinite(value):
+        return label, f"{value:.0%}", "of the latents"
+    return label, with_error(value, error), what.unit
 
 
 def kl_of_latents(row: Record) -> str:
@@ -60,7 +67,7 @@ def kl_of_latents(row: Record) -> str:
         what = f"KL of the {MOST_LATENTS} largest of {len(row['kl_per_dimension'])} latents"
     else:
         what = "KL of each latent, from the first to the last"
-    return f"{what}, in nats: {', '.join(exact(value, 3) for value in kl)}."
+    return f"{what}, in nats: {', '.join(map(nats, kl))}."
 
 
 def protocol(run: Run, tests: list[Record]) -> list[Fact]:

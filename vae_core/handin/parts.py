@@ -14,17 +14,24 @@ from vae_core.runs import Run
 from vae_core.spec import InputError
 
 LONGEST = 10_000  # characters of a reader's own words
+NAME = 100  # and of a name
 
 
-def document(title: str, about: str, *sections: str) -> str:
-    """The page: its `title` is anybody's text, the rest is HTML of ours; empty sections are left out."""
-    name = html.escape(" ".join(clean(title).split())[:120])
-    body = "\n".join(part for part in (f'<h1>{name}</h1>\n<p class="about">{about}</p>', *sections) if part)
+def document(title: str, by: str, about: str, *sections: str) -> str:
+    """The page: `title` and the name `by` are anybody's text, the rest is HTML of ours; what is empty is left out."""
+    name, author = html.escape(one_line(title, 120)), html.escape(one_line(by, NAME))
+    head = (f"<h1>{name}</h1>", f'<p class="by">{author}</p>' if author else "", f'<p class="about">{about}</p>')
+    body = "\n".join(part for part in (*head, *sections) if part)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
         f"<style>{faces()}{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
+
+
+def one_line(text: str, most: int) -> str:
+    """The first characters of a text, on a line."""
+    return " ".join(clean(text).split())[:most]
 
 
 def clean(text: str) -> str:
@@ -58,7 +65,7 @@ def table(rows: Iterable[Fact], kind: str = "", heads: Sequence[str] = ()) -> st
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     look = f' class="{kind}"' if kind else ""
-    return f"<table{look}>\n" + "\n".join(lines) + "\n</table>"
+    return f'<div class="wide">\n<table{look}>\n' + "\n".join(lines) + "\n</table>\n</div>"
 
 
 def day(seconds: float) -> str:

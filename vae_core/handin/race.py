@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Callable, Sequence
 
-from vae_core.captions import caption
+from vae_core.captions import caption, nats
+from vae_core.comparison import Entrant, obstacles
 from vae_core.config import RunConfig
 from vae_core.figure import run_figure
 from vae_core.glossary import term
-from vae_core.handin.facts import BOUND, MINUS, Fact, evidence, pixels, settings, split
+from vae_core.handin.facts import BOUND, Fact, evidence, pixels, settings, split, with_error
 from vae_core.handin.parts import day, document, own_words, program, section, table
+from vae_core.handin.pictures import Named, pictures
+from vae_core.handin.plane import plane
 from vae_core.races import Race, Result, Summary, comparable, race, summarise
 from vae_core.races.heats import Heat
 from vae_core.races.results import results
 from vae_core.races.running import MEASURED, by_lane
-from vae_core.runs import Run
 from vae_core.spec import InputError
 
 UNITS = "Nats per image, on all images held out, at β = 1; active units are latents with Var(μ) above 0.01."
-Named = tuple[str, Run]  # lane and run
+PLANE = "What the code of each lane costs, and what is lost. On a dotted line the ELBO is the same."
 
 
-def hand_in_race(begun: Heat, lanes: tuple[Named, Named], sentences: str) -> str:
-    """The page of a race that was started, with two of its runs large, and the reader's own `sentences`.
+def hand_in_race(begun: Heat, lanes: tuple[Named, Named], sentences: str, by: str = "") -> str:
+    """The page of a race that was started, with two of its runs and their lanes large, the reader's words and name.
 
     InputError before a run of it has ended, and for more than 10,000 characters.
     """
@@ -33,20 +36,26 @@ def hand_in_race(begun: Heat, lanes: tuple[Named, Named], sentences: str) -> str
     shown = dict.fromkeys(lanes)
     return document(
         f"Race: {chosen.title}",
+        by,
         _about(begun),
         words,
         *(_figure(one, other) for one, other in zip(shown, [*shown][::-1], strict=True)),
+        pictures([(_titled(one), one[1]) for one in shown]),
         section("What was predicted, and what came of it", _prediction(chosen, found)),
-        section("Numbers", _numbers(found)),
+        section("Numbers", _numbers(found) + _plane(found)),
         section("How they came about", table(_protocol(begun, found))),
         section("Settings", _settings(found)),
-        *(section(f"{_titled(one)}: the same training in plain PyTorch", program(one[1]), "code") for one in shown),
+        *map(_training, shown),
     )
 
 
 def _titled(one: Named) -> str:
     lane, run = one
-    return html.escape(f"{lane}, seed {run.config.seed}")
+    return f"{lane}, seed {run.config.seed}"
+
+
+def _training(one: Named) -> str:
+    return section(f"{html.escape(_titled(one))}: the same training in plain PyTorch", program(one[1]), "code")
 
 
 def _about(begun: Heat) -> str:
@@ -65,7 +74,8 @@ def _figure(one: Named, other: Named) -> str:
     if not drawing:
         return ""
     what = "Test images at β = 1, in nats per image; the band between the lines is the KL."
-    return f"<figure>\n{drawing}\n<figcaption>{_titled(one)}. {html.escape(said)} {what}</figcaption>\n</figure>"
+    below = html.escape(f"{_titled(one)}. {said} {what}")
+    return f"<figure>\n{drawing}\n<figcaption>{below}</figcaption>\n</figure>"
 
 
 def _prediction(chosen: Race, found: Sequence[Result]) -> str:
@@ -99,18 +109,30 @@ def _numbers(found: Sequence[Result]) -> str:
 def _over_seeds(lane: Summary) -> Fact:
     def both(name: str) -> str:
         mean, sd = lane.mean[name], lane.sd[name]
-        return _short(name, mean) if mean is None or sd is None else f"{_short(name, mean)} ± {_short(name, sd)}"
+        if mean is None or sd is None:
+            return _short(name, mean)
+        return f"{mean:.1f} ± {sd:.1f}" if name == "active_units" else with_error(mean, sd)
 
     return (f"{lane.name} × {lane.seeds}", *(both(name) for name in MEASURED))
 
 
 def _short(name: str, value: float | int | None) -> str:
-    """Three decimals, of a number of units none or one; a dash for what does not exist."""
+    """As the app writes it; a dash for what does not exist."""
     if value is None:
         return "–"
-    digits = 3 if name != "active_units" else 0 if isinstance(value, int) else 1
-    text = f"{abs(value):.{digits}f}"
-    return MINUS + text if value < 0 and float(text) else text
+    return f"{value:g}" if name == "active_units" else nats(value)
+
+
+def _plane(found: Sequence[Result]) -> str:
+    """Each lane's mean in the plane of rate and distortion, if all of them explain the same images in the same way."""
+    if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
+        apart = "These lanes have different likelihoods, so their ELBOs bound different things: no one plane."
+        return f'\n<p class="note">{apart}</p>'
+    places = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in summarise(found)}
+    shown = {name: (kl, elbo + kl) for name, (kl, elbo) in places.items() if math.isfinite(elbo + kl)}
+    if not shown:
+        return ""
+    return f'\n<div class="plane">\n{plane(shown, PLANE)}\n<p class="note">{PLANE}</p>\n</div>'
 
 
 def _protocol(begun: Heat, found: Sequence[Result]) -> list[Fact]:
