@@ -8,17 +8,19 @@ from pathlib import Path
 import streamlit as st
 
 from ui.asking_first import answer, ask, asking_link, may_tell
-from ui.collapse_cure import what_to_do
+from ui.collapse_cure import NONE, about, what_to_do
 from ui.collapse_folds import folds
 from ui.data import config_of
+from ui.handin import tell
 from ui.parts import lead, safe_sentence, told
 from vae_core.branching import points
 from vae_core.checkpoints import BadCheckpoint
 from vae_core.diagnostic_plots import ROWS, price_and_use
+from vae_core.handin import Finding
 from vae_core.opened import Opened
 from vae_core.palette import Theme
 from vae_core.plots import KNOBS
-from vae_core.report import Report, report
+from vae_core.report import Report, report, words
 from vae_core.runs import LIVE, Run
 from vae_core.verdicts import Kind, Verdict, judge
 
@@ -68,9 +70,11 @@ def collapse_page(run: Run) -> Verdict | None:
         return None
     said = judge(found, config_of(run))
     seen = may_tell(run.name)
+    tell(run, _finding(run, said, found) if seen else None)
     with above:
         if seen:
-            _answer(run, said)
+            if given := _answer(run, said):
+                st.caption(f"You said: {given}")
             _verdict(said)
         else:
             lead("Does this run use its code? Look at the evidence, and say what you think.")
@@ -181,11 +185,32 @@ def _look_again(run: Run, shown: int) -> None:
 # What is said
 
 
-def _answer(run: Run, said: Verdict) -> None:
-    """What the reader said, if they were asked, and whether the evidence says so too."""
+def _answer(run: Run, said: Verdict) -> str:
+    """What the reader said, and whether the evidence says so too; empty if they were not asked."""
     if given := answer(run.name):
         agrees = said.kind in ANSWERS[given]
-        st.caption(f"You said: “{given}”. The evidence {'agrees' if agrees else 'says otherwise'}.")
+        return f"“{given}”. The evidence {'agrees' if agrees else 'says otherwise'}."
+    return ""
+
+
+def _finding(run: Run, said: Verdict, found: Report) -> Finding:
+    """What this page says, for the one that is handed in."""
+    config, cure = config_of(run), said.cure
+    if cure is None:
+        more = "Let it go on." if run.state in LIVE else "Nothing at this step: a later one tells more."
+        remedy = NONE.get(said.kind, more)
+    else:
+        first = "Nothing needs a cure. For a code in use, ask for another objective: " * (said.kind == "optimal")
+        remedy = f"{first}{words.again(config, cure)} {about(config, cure)}"
+    return Finding(said.sentence, tuple(said.why), remedy, _when(found) + _measured(found), _answer(run, said))
+
+
+def _when(found: Report) -> str:
+    return "" if found.opened else f"After step {found.step:,} of {found.steps:,}. "
+
+
+def _measured(found: Report) -> str:
+    return f"Measured on {found.count:,} images, at β = 1."
 
 
 def _verdict(said: Verdict) -> None:
@@ -219,8 +244,7 @@ def _main_figure(run: Run, found: Report) -> None:
     st.plotly_chart(figure, theme=None, config=KNOBS, alt=words, key="price-and-use")
     left_out = sorted(codes.kl)[:-ROWS]
     rest = f" The {len(left_out)} not shown cost at most {max(left_out):.2f} each." if left_out else ""
-    when = "" if found.opened else f"After step {found.step:,} of {found.steps:,}. "
-    st.caption(f"{when}{words}{rest} Measured on {found.count:,} images, at β = 1.")
+    st.caption(f"{_when(found)}{words}{rest} {_measured(found)}")
     for fault in found.faults:
         st.markdown(f":orange[:material/warning: {safe_sentence(fault)}]")
 
