@@ -151,6 +151,7 @@ def test_the_code_is_the_program() -> None:
     assert "".join(page.texts["pre"]) == python_text(ANNEALED)
     other = hand_in(Run(ASSETS / "mnist-conv10"), "")
     assert "<pre>" not in other
+    assert '<section class="code">' not in other
     assert "There is none: plain PyTorch is not written for “Convolutional”" in other
 
 

@@ -40,7 +40,7 @@ def hand_in(run: Run, sentences: str, by: str = "", finding: Finding | None = No
         section("Numbers", table(numbers(tests), "numbers") + f'\n<p class="note">{kl_of_latents(tests[-1])}</p>'),
         section("How they came about", table(protocol(run, tests))),
         section("Settings", "\n".join((table(wholes.items()), table(pairs(plain), "pairs")))),
-        section("The same training in plain PyTorch", program(run), "code"),
+        program("The same training in plain PyTorch", run),
     )
 
 

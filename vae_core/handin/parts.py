@@ -74,9 +74,9 @@ def day(seconds: float) -> str:
     return f"{made.day} {made:%B %Y}"
 
 
-def program(run: Run) -> str:
-    """The training of a run in plain PyTorch, or why there is none."""
+def program(title: str, run: Run) -> str:
+    """The training of a run in plain PyTorch, which begins a sheet, or why there is none."""
     try:
-        return f"<pre>{html.escape(python_text(run))}</pre>"
+        return section(title, f"<pre>{html.escape(python_text(run))}</pre>", "code")
     except InputError as error:
-        return f'<p class="note">There is none: {html.escape(str(error))}.</p>'
+        return section(title, f'<p class="note">There is none: {html.escape(str(error))}.</p>')

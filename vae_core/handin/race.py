@@ -55,7 +55,7 @@ def _titled(one: Named) -> str:
 
 
 def _training(one: Named) -> str:
-    return section(f"{html.escape(_titled(one))}: the same training in plain PyTorch", program(one[1]), "code")
+    return program(f"{html.escape(_titled(one))}: the same training in plain PyTorch", one[1])
 
 
 def _about(begun: Heat) -> str:
