@@ -103,7 +103,7 @@ def test_curves_are_the_points_in_the_colour_of_their_quantity(theme: Any) -> No
     low, high = figure["layout"]["yaxis"]["range"]
     assert -26 < low < -25 < -24 < high  # the untrained first step does not squeeze the rest
     names = figure["layout"]["annotations"]
-    assert [name["text"] for name in names] == ["a &lt;b&gt;run&lt;/b&gt;", "other"]
+    assert [name["text"] for name in names] == ["a &lt;b&gt;run&lt;/b&gt;", "other", "↓ to −99.0"]
     assert curves({}, "kl", theme).to_dict()["data"] == []
 
 

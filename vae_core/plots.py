@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,9 +17,13 @@ from vae_core.palette import BETA_AREA, PALETTES, Palette, Theme, translucent
 FONT = "Inter, sans-serif"
 GRID = 4  # lines at most
 POINTS = 200  # of a planned curve
-HEIGHT, INNER, LABEL, LETTER = 360, 314, 17, 7.5  # of a figure, of its box, of a line of names and of a letter: pixels
+HEIGHT, INNER, BELOW = 360, 304, 50  # of a figure, of its box and of what is below that: pixels
+LABEL, LETTER = 17.0, 7.5  # of a line of names, and of a letter of 13 pixels: pixels
+WIDTHS = (200, 560)  # pixels, of the narrowest box of a plane and of the widest
+DOT, BESIDE = 5.0, 10.0  # pixels from the middle of a dot to its edge, and to its name
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 Points = Sequence[tuple[float | int, float]]
+Ranges = tuple[tuple[float, float], tuple[float, float]]  # of the two axes
 KNOBS = {"displayModeBar": False}  # nothing of Plotly's own shows over a figure
 
 
@@ -80,7 +85,8 @@ def curves(lines: Mapping[str, Points], quantity: str, theme: Theme) -> go.Figur
     """One quantity of several runs by step, in the quantity's colour; each line has its dashes and its name at its end.
 
     `lines` are points (step, value) by the name to show, which may be a user's text. Values in nats, but for β. What
-    the first third of the steps went through may leave the figure: while β is 0 the ELBO can fall by hundreds of nats.
+    the first third of the steps went through may leave the figure, where an arrow says how far: while β is 0 the ELBO
+    can fall by hundreds of nats.
     """
     colours = PALETTES[theme]
     colour = colours.quantities[quantity]
@@ -92,74 +98,155 @@ def curves(lines: Mapping[str, Points], quantity: str, theme: Theme) -> go.Figur
             customdata=[nats(value) for _, value in points],
             hovertemplate="%{fullData.name}<br>step %{x:,}: %{customdata}<extra></extra>",
         )  # fmt: skip
-    low, high = _span(lines.values())
+    low, high = _span(lines.values(), 0.0 if quantity == "beta" else 1 / 3)
     last = max((step for points in lines.values() for step, _ in points), default=1)
     figure.update_yaxes(range=[low, high])
-    figure.update_xaxes(range=[0, last], title="step")
+    figure.update_xaxes(range=[0, last], title={"text": "step", "standoff": 14}, automargin=False)
     ends = {name: points[-1] for name, points in lines.items() if points}
-    figure.update_layout(margin={"r": 8 + LETTER * max((len(_cut(name)) for name in ends), default=0), "b": 40})
+    room = 8 + LETTER * max((len(_cut(name)) for name in ends), default=0)
+    figure.update_layout(margin={"r": room, "b": BELOW})
     wanted = [INNER * (value - low) / (high - low) for _, value in ends.values()]
     for (name, (step, value)), at, free in zip(ends.items(), wanted, _apart(wanted), strict=True):
         figure.add_annotation(
             x=step, y=value, yshift=free - at, xshift=6, text=_plain(name), showarrow=False, xanchor="left",
             font={"color": colour, "size": 13},
         )  # fmt: skip
+    _beyond(figure, lines, (low, high), colours)
     return figure
+
+
+def _beyond(figure: go.Figure, lines: Mapping[str, Points], span: tuple[float, float], colours: Palette) -> None:
+    """At the edge that curves leave, how far the farthest of them goes; which one that is, on hover."""
+    points = [(value, step, name) for name, line in lines.items() for step, value in line if math.isfinite(value)]
+    for edge, extreme, arrow, side in ((span[0], min, "↓", "bottom"), (span[1], max, "↑", "top")):
+        value, step, name = extreme(points, default=(edge, 0, ""))
+        if extreme(value, edge) != edge:
+            figure.add_annotation(
+                x=step, y=edge, text=f"{arrow} to {nats(value)}", showarrow=False, xanchor="left", yanchor=side,
+                bgcolor=colours.page, font={"color": colours.muted, "size": 11},
+                hovertext=f"{_plain(name)}<br>step {step:,}: {nats(value)}, outside this figure",
+            )  # fmt: skip
 
 
 def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go.Figure:
     """Runs in the plane of rate (KL) and distortion (−reconstruction), both in nats; on a dotted line the ELBO is one.
 
-    `runs` are (KL, reconstruction) by the name to show (Alemi et al. 2018).
+    `runs` are (KL, reconstruction) by the name to show (Alemi et al. 2018). Among very many a name may find no room
+    and shows on hover alone.
     """
     colours = PALETTES[theme]
     places = {name: (kl, -reconstruction) for name, (kl, reconstruction) in runs.items()}
     rates, distortions = zip(*places.values(), strict=True) if places else ((0.0,), (1.0,))
     right, low, high = 1.15 * max(*rates, 1.0), min(distortions), max(distortions)
     pad = max(0.5, 0.12 * (high - low))
-    low, high = low - pad, high + pad
+    ranges = (-0.02 * right, right), (low - pad, high + pad)
     figure = go.Figure(layout={"template": template(theme), "height": HEIGHT})
-    wanted = [INNER * (distortion - low) / (high - low) for _, distortion in places.values()]
-    marks = list(zip(rates, wanted, _apart(wanted), strict=False))  # rate, height of the point and of its name
-    _lines_of_one_elbo(figure, (right, low, high), marks, colours.muted)
+    dots = {name: _spot(place, ranges, DOT, 2 * DOT) for name, place in places.items()}
+    spots = _named(dots)
+    _lines_of_one_elbo(figure, ranges, [*dots.values(), *spots.values()], colours)
     figure.add_scatter(
         x=rates, y=distortions, mode="markers", marker={"color": colours.ink, "size": 9},
         text=[_plain(name) for name in places],
         customdata=[f"KL {nats(kl)}<br>distortion {nats(d)}<br>ELBO {nats(-kl - d)}" for kl, d in places.values()],
         hovertemplate="%{text}<br>%{customdata}<extra></extra>",
     )  # fmt: skip
-    for (name, (rate, distortion)), (_, at, free) in zip(places.items(), marks, strict=True):
-        met = any(0 < other - rate < right / 4 and abs(there - free) < LABEL for other, there, _ in marks)
-        left = rate > right / 2 or (met and rate > right / 4)  # away from the edge, and from a point beside it
+    for name, spot in sorted(spots.items(), key=lambda item: -abs(item[1].up)):  # the longest lines behind all names
         figure.add_annotation(
-            x=rate, y=distortion, yshift=free - at, xshift=-8 if left else 8, text=_plain(name), showarrow=False,
-            xanchor="right" if left else "left", font={"color": colours.ink, "size": 13},
+            x=places[name][0], y=places[name][1], text=_plain(name), ax=spot.at, ay=-spot.up, standoff=BESIDE,
+            xanchor={spot.left: "left", spot.right: "right"}.get(spot.at, "center"), bgcolor=colours.page,
+            font={"color": colours.ink, "size": 12}, arrowhead=0, arrowwidth=1, arrowcolor=colours.muted,
         )  # fmt: skip
-    figure.update_xaxes(range=[-0.02 * right, right], title="rate: KL, nats")
-    figure.update_yaxes(range=[low, high], title="distortion: −reconstruction, nats")
-    figure.update_layout(margin={"b": 40})
+    figure.update_xaxes(range=ranges[0], title={"text": "rate: KL, nats", "standoff": 14}, automargin=False)
+    figure.update_yaxes(range=ranges[1], title="distortion: −reconstruction, nats")
+    figure.update_layout(margin={"r": 8, "b": BELOW})
     return figure
 
 
-def _lines_of_one_elbo(
-    figure: go.Figure, box: tuple[float, float, float], marks: Sequence[tuple[float, float, float]], colour: str
-) -> None:
-    """Dotted lines over a box (right, low, high); each is labelled at an end where no name of a run stands, if any."""
-    right, low, high = box
+def _lines_of_one_elbo(figure: go.Figure, ranges: Ranges, taken: list[Spot], colours: Palette) -> None:
+    """Dotted lines; each says what it is where nothing else stands, as far to the left as may be."""
+    (_, right), (low, high) = ranges
     for total in _levels(low, high + right):
         figure.add_scatter(
             x=[0, right], y=[total, total - right], mode="lines", hoverinfo="skip",
-            line={"color": colour, "width": 1, "dash": "dot"},
+            line={"color": colours.muted, "width": 1.5, "dash": "1.5px,3.5px"},
         )  # fmt: skip
-        for x, y, anchor, side in ((0.0, total, "left", "bottom"), (right, total - right, "right", "top")):
-            near = [name for rate, _, name in marks if abs(rate - x) < right / 3]
-            height = INNER * (y - low) / (high - low) + (LABEL if side == "bottom" else -LABEL) / 2
-            if LABEL / 2 < height < INNER - LABEL / 2 and all(abs(height - name) >= LABEL for name in near):
+        text = f"ELBO {nats(-total)}"
+        for x in (right * part / 40 for part in range(41)):
+            spot = _spot((x, total - x), ranges, _wide(text, 11) / 2, LABEL)
+            if _free(spot, taken):
+                taken.append(spot)
                 figure.add_annotation(
-                    x=x, y=y, text=f"ELBO {nats(-total)}", showarrow=False, xanchor=anchor, yanchor=side,
-                    font={"size": 11}, xshift=10 if anchor == "left" else -2,
+                    x=x, y=total - x, text=text, showarrow=False, bgcolor=colours.page,
+                    font={"color": colours.muted, "size": 11},
                 )  # fmt: skip
                 break
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a dot or a text stands in a figure of any width: by a point, at a share of that and pixels from below.
+
+    Its edges, its middle and its height are pixels; `left`, `right` and `up` are from the point.
+    """
+
+    share: float
+    height: float
+    left: float
+    right: float
+    up: float = 0.0
+    tall: float = LABEL
+
+    @property
+    def at(self) -> float:
+        """Where the line from the point ends: at the nearer edge, or in the middle of what is above it or below."""
+        return self.left if self.left > 0 else self.right if self.right < 0 else (self.left + self.right) / 2
+
+    def meets(self, other: Spot) -> bool:
+        """Whether the two touch in a figure of some width."""
+        near, far = sorted((other.share - self.share) * width for width in WIDTHS)
+        beside = near >= self.right - other.left or far <= self.left - other.right
+        return not beside and abs(self.height + self.up - other.height - other.up) < (self.tall + other.tall) / 2
+
+
+def _spot(place: tuple[float, float], ranges: Ranges, half: float, tall: float) -> Spot:
+    """What reaches so many pixels to the left and to the right of a place on the axes."""
+    (x, y), ((left, right), (low, high)) = place, ranges
+    return Spot((x - left) / (right - left), INNER * (y - low) / (high - low), -half, half, tall=tall)
+
+
+def _free(spot: Spot, taken: Iterable[Spot]) -> bool:
+    """Whether it is inside the narrowest figure, and so inside all; and meets nothing else."""
+    at, middle = spot.share * WIDTHS[0], spot.height + spot.up
+    inside = at + spot.left >= 0 and at + spot.right <= WIDTHS[0] and LABEL / 2 <= middle <= INNER - LABEL / 2
+    return inside and not any(map(spot.meets, taken))
+
+
+def _named(dots: Mapping[str, Spot]) -> dict[str, Spot]:
+    """Where the name of each dot stands, over no other: all of them if that can be, and near."""
+    found: list[dict[str, Spot]] = []
+    for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1)):  # one name after another, from one side of the figure to the other
+        named: dict[str, Spot] = {}
+        for name, dot in sorted(dots.items(), key=lambda item: x * item[1].share + y * item[1].height):
+            taken, spots = [*dots.values(), *named.values()], _beside(dot, _wide(_cut(name), 12))
+            if spot := next((spot for spot in spots if _free(spot, taken)), None):
+                named[name] = spot
+        found.append(named)
+    return min(found, key=lambda named: (-len(named), sum(abs(spot.up) for spot in named.values())))
+
+
+def _beside(dot: Spot, width: float) -> Iterator[Spot]:
+    """Where the name of a dot may stand, the nearest first: to its right or left, then ever higher and lower."""
+    sides = [(BESIDE, BESIDE + width), (-BESIDE - width, -BESIDE)][:: -1 if dot.share > 0.5 else 1]
+    start = min(max(-width / 2, -dot.share * WIDTHS[0]), (1 - dot.share) * WIDTHS[0] - width)
+    for halves in range(int(2 * INNER / LABEL)):
+        across = [*sides, (start, start + width)] if halves > 1 else sides
+        for up in (halves * LABEL / 2, -halves * LABEL / 2)[: 1 + (halves > 0)]:
+            yield from (Spot(dot.share, dot.height, left, right, up) for left, right in across)
+
+
+def _wide(text: str, size: int) -> float:
+    """About how many pixels a text is wide."""
+    return LETTER * len(text) * size / 13
 
 
 def _plain(name: str) -> str:
@@ -172,9 +259,10 @@ def _cut(name: str) -> str:
     return line if len(line) <= 24 else line[:23] + "…"
 
 
-def _span(lines: Iterable[Points]) -> tuple[float, float]:
-    """The values from the second third of each line's steps on, and some room."""
-    values = [value for points in lines for step, value in points if step >= points[-1][0] / 3 and math.isfinite(value)]
+def _span(lines: Iterable[Points], since: float) -> tuple[float, float]:
+    """The values from some share of each line's steps on, and some room."""
+    values = [value for points in lines for step, value in points if step >= points[-1][0] * since]
+    values = [value for value in values if math.isfinite(value)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     room = 0.06 * (high - low) or 0.5
     return low - room, high + room
