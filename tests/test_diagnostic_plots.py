@@ -7,7 +7,7 @@ import re
 import pytest
 
 from vae_core.captions import MINUS
-from vae_core.diagnostic_plots import ROWS, by_threshold, polarised, price_and_use, responses, round_numbers
+from vae_core.diagnostic_plots import NARROW, ROWS, by_threshold, polarised, price_and_use, responses, round_numbers
 from vae_core.palette import KL_TOP, LIGHT
 
 
@@ -33,6 +33,18 @@ def test_an_empty_code_looks_empty_and_a_long_one_is_cut() -> None:
     figure = price_and_use([float(place) for place in range(64)], [], ["active"] * 64, "light").to_dict()
     assert len(figure["data"]) == 2  # bars and their numbers, of the price alone
     assert list(figure["data"][0]["x"]) == [-float(place) for place in range(63, 63 - ROWS, -1)]
+
+
+@pytest.mark.parametrize(
+    ("kl", "gain"), [([0.98, 0.2], [3.4, 0.1]), ([1.3], [120.5]), ([250.4], [1300.0]), ([4.0], [])]
+)
+def test_a_number_has_room_beside_its_bar_on_a_phone(kl: list[float], gain: list[float]) -> None:
+    figure = price_and_use(kl, gain, ["active"] * len(kl), "light").to_dict()
+    low, high = figure["layout"]["xaxis"]["range"]
+    for numbers in figure["data"][1::2]:
+        for end, text in zip(numbers["x"], numbers["text"], strict=True):
+            room = NARROW * (end - low if end < 0 else high - end) / (high - low)
+            assert room > 7 * len(text.strip()) + 10
 
 
 @pytest.mark.parametrize(("low", "high"), [(-1.4, 1.4), (-20.6, 68.8), (-1.44, 0.02), (-2000.0, 90_000.0)])

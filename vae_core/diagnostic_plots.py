@@ -13,6 +13,7 @@ from vae_core.plots import template
 
 ROWS = 24  # latents that have a row of their own: the most expensive ones
 ROW, SHORTEST, TALLEST = 28, 150, 400  # of a row, and of the whole figure: pixels
+NARROW, LETTER, APART = 280, 7.5, 14  # of the box on a phone, of a letter, and of a number to what is beside it: pixels
 CORNER = 0.05  # how near a latent is to (1, 0) that counts as being there
 ROOM = 0.08  # around a dot that is named: dots nearer to it have no room for their own names
 
@@ -36,9 +37,8 @@ def price_and_use(
     """
     colours, shown = PALETTES[theme], by_price(kl)
     rows, regimes = [*range(len(shown))], [regime[place] for place in shown]
-    left = max(KL_TOP, reach[0], *kl)
-    right = max(KL_TOP, reach[1], *gain) if gain else 0.0
-    low, high = -1.2 * max(left, 0.3 * right), max(1.2 * right, 0.02 * left)
+    left, right = max(KL_TOP, reach[0], *kl), max(KL_TOP, reach[1], *gain) if gain else 0.0
+    low, high = _with_numbers(max(left, 0.3 * right), right, max((len(nats(one)) for one in (*kl, *gain)), default=0))
     ticks = round_numbers(low, high)
     figure = go.Figure(layout={"template": template(theme), "barmode": "overlay", "bargap": 0.3})
     for name, values, sign, colour in (
@@ -60,6 +60,13 @@ def price_and_use(
     height = min(TALLEST, max(SHORTEST, 72 + ROW * len(rows)))
     figure.update_layout(height=height, margin={"l": 40, "r": 8, "t": 0, "b": 24})
     return figure
+
+
+def _with_numbers(left: float, right: float, letters: int) -> tuple[float, float]:
+    """From where to where bars of these lengths reach with their numbers at their ends, in the narrowest figure."""
+    room = (LETTER * letters + APART) / NARROW
+    whole = (left + right) / (1 - room * (2 if right else 1))
+    return -left - room * whole, right + room * whole if right else 0.02 * left
 
 
 def _side(figure: go.Figure, name: str, values: Mapping[str, float], sign: int, colour: str, colours: Palette) -> None:
