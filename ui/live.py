@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import streamlit as st
@@ -55,20 +55,24 @@ def run_figure(run: Run, state: str, *, show_train: bool = False, key: str = "fi
 
 def pair_figure(one: Run, other: Run, *, headline: str, seconds: float, key: str = "pair") -> None:
     """Replay two runs side by side, once, in so many seconds; then they rest at their last step."""
-    data = _data([one, other]) | {"headline": headline, "seconds": seconds, "play": True, "state": "done"}
+    data = _data([one, other]) | {"headline": headline, "seconds": seconds, "play": True, "state": "done done"}
     _mount(key, data, _nothing)
 
 
-def race_figure(one: Run, other: Run, state: str, *, headline: str, ask: bool = False) -> None:
-    """Follow two runs side by side; the page is rerun when the state of the first changes.
+def race_figure(runs: Sequence[Run], *, headline: str, ask: bool = False) -> None:
+    """Follow one run, or two side by side; the page is rerun when the state of one changes.
 
     With `ask` the captions are hidden, until a V is pressed in the figure.
     """
-    data = _data([one, other]) | {"headline": headline, "state": state, "ask": ask}
-    _mount(f"race-{one.name}-{other.name}", data, _nothing)
+    states = " ".join(run.state for run in runs)
+    _mount(
+        "-".join(["race", *(run.name for run in runs)]),
+        _data(runs) | {"headline": headline, "state": states, "ask": ask},
+        _nothing,
+    )
 
 
-def _data(runs: list[Run]) -> dict[str, Any]:
+def _data(runs: Sequence[Run]) -> dict[str, Any]:
     link = "/stage?" + "&".join(f"run={run.name}" for run in runs)
     return {"runs": [{"base": f"/api/runs/{run.name}"} for run in runs], "link": link}
 

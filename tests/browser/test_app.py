@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import (
     FIGURE,
@@ -121,8 +121,32 @@ def test_polling_stops_when_the_run_ends_and_while_the_tab_is_hidden(
     while time.monotonic() - witness.polls[-1] < 1.5:  # it looks once more for last rows
         page.wait_for_timeout(100)
     witness.polls.clear()
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(6000)
+    assert len(witness.polls) <= 2  # it may be resumed by somebody else
+    page.goto(f"{server.url}/watch?run=digits-annealed")
+    await_state(page, "done")
+    page.wait_for_timeout(1500)
+    witness.polls.clear()
+    page.wait_for_timeout(5000)
     assert not witness.polls
+
+
+def test_a_run_that_is_resumed_is_followed_again_here_and_elsewhere(
+    page: Page, profile: BrowserContext, server: Server
+) -> None:
+    run = start_training(page, server)
+    await_rows(page, 5)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    await_state(page, "stopped")
+    other = profile.new_page()
+    other.goto(f"{server.url}/watch?run={run.name}")
+    await_state(other, "stopped")
+    before = await_rows(other)
+    page.get_by_role("button", name="Resume", exact=True).click()
+    for one in (page, other):
+        await_state(one, "running", "done")
+        await_rows(one, before + 10)
+    run.post(Stop())
 
 
 def test_a_refresh_and_a_closed_tab_leave_the_training_alone(page: Page, server: Server) -> None:

@@ -34,6 +34,27 @@ def test_python_and_the_figure_write_a_number_alike(page: Page, server: Server, 
     assert [(value, js, py) for value, js, py in zip(values, there, here, strict=True) if js != py] == []
 
 
+ADD = """
+async (rows) => {
+  const module = await import("/files/run/numbers.mjs");
+  return rows.map((row) => Object.values(module.equation(...row)));
+}
+"""
+
+
+def test_the_three_numbers_of_the_elbo_add_up_as_they_are_printed(page: Page, server: Server) -> None:
+    page.goto(f"{server.url}/files/run/numbers.mjs")
+    pairs = [(-1.5 - 0.617 * place, (place * place % 97) / 7.3) for place in range(300)] + [(-27.23, 0.03)]
+    written = page.evaluate(ADD, [[lost - price, lost, price] for lost, price in pairs])
+    for (lost, price), texts in zip(pairs, written, strict=True):
+        elbo, reconstruction, kl = (float(text.replace("\u2212", "-")) for text in texts)
+        assert abs(reconstruction - kl - elbo) < (1e-9 if kl >= 1 else 0.0501)
+        assert abs(reconstruction - lost) <= 0.151
+        assert texts[::2] == [nats(lost - price), nats(price)]
+    assert written[-1] == ["\u221227.3", "\u221227.3", "0.03"]
+    assert page.evaluate(ADD, [[-5.0, -1.0, 2.0]]) == [["\u22125.0", "\u22121.0", "2.0"]]  # no equation: as it is
+
+
 def test_nats_have_a_true_minus_and_no_more_digits_than_they_deserve(page: Page, server: Server) -> None:
     page.goto(f"{server.url}/files/run/numbers.mjs")
     finite = [value for value in NATS if 0.995 <= abs(value) < 1e6]

@@ -1,7 +1,7 @@
 // Follows a run over HTTP: its description when that may have changed, its new rows as often as its state deserves.
 
-const OVER = new Set(["done", "stopped", "failed"]);
-const PAUSE = { running: 400, queued: 1000, paused: 1000, stalled: 1000, interrupted: 3000, crashed: 3000 };
+// Milliseconds between looks. One that has ended before its last step may be resumed, here or by somebody else.
+const PAUSE = { running: 400, queued: 1000, paused: 1000, stalled: 1000, interrupted: 3000, crashed: 3000, stopped: 4000, failed: 4000 };
 const PATIENCE = 10_000;
 const SLOWEST = 5000;
 
@@ -19,8 +19,8 @@ export class Feed {
     Object.assign(this, { base: base.replace(/\/+$/, ""), rows, log: "", state: "", course: "", failures: 0, stale: true, based: false });
     this.abort = new AbortController();
     this.tell = (changes) => this.abort.signal.aborted || tell(changes);
-    this.wake = () => this.asleep && !document.hidden && this.tick();
-    document.addEventListener("visibilitychange", this.wake);
+    this.seen = () => this.asleep && this.wake();
+    document.addEventListener("visibilitychange", this.seen);
     this.tick();
   }
 
@@ -35,12 +35,19 @@ export class Feed {
   stop() {
     this.abort.abort();
     clearTimeout(this.timer);
-    document.removeEventListener("visibilitychange", this.wake);
+    document.removeEventListener("visibilitychange", this.seen);
+  }
+
+  /** Looks now instead of later, or never: there is reason to think that something has changed. */
+  wake() {
+    if (!this.looking) this.tick();
   }
 
   async tick() {
+    clearTimeout(this.timer);
     this.asleep = document.hidden;
     if (this.asleep) return;
+    this.looking = true;
     try {
       const delay = await this.look();
       this.failures = 0;
@@ -50,6 +57,8 @@ export class Feed {
       this.tell({ offline: true });
       this.failures += 1;
       this.again(Math.min(SLOWEST, 400 * 2 ** this.failures));
+    } finally {
+      this.looking = false;
     }
   }
 
@@ -63,8 +72,8 @@ export class Feed {
     const answers = !this.stale || await this.readMeta();
     const received = answers && await this.readRows();
     if (!answers || !received) return this.removed();
-    const settled = OVER.has(this.state) && !received.rows && !this.stale;
-    return settled ? null : PAUSE[this.state] ?? 400;
+    if (received.rows || this.stale) return PAUSE.running;
+    return this.state === "done" ? null : PAUSE[this.state] ?? PAUSE.running;
   }
 
   removed() {

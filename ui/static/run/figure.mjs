@@ -18,7 +18,8 @@ const DEFAULTS = {
   showTrain: false,
   link: "", // that the menu copies; none: no such item
   theme: undefined,
-  onState: () => {},
+  state: "", // of each run, as the page knows it, with a space between them: where it changes, they are looked at
+  onState: () => {}, // (state, step) => …, of the same form
   onPlan: null, // (points) => …, when β ahead of now may be dragged
 };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -61,6 +62,7 @@ class Figure {
     this.clock.seconds = this.settings.seconds;
     if (before?.ask !== this.settings.ask) this.root.toggleAttribute("data-ask", this.settings.ask);
     if (!same(before?.runs, this.settings.runs)) this.follow();
+    else if (before.state !== this.settings.state) for (const { source } of this.lanes) source.wake();
     this.redraw();
   }
 
@@ -115,9 +117,9 @@ class Figure {
   }
 
   report() {
-    const { state, step } = this.lanes[0].news;
-    const report = `${state} ${step}`;
-    if (report !== this.reported) this.settings.onState(state, step);
+    const state = this.lanes.map(({ news }) => news.state).join(" ");
+    const report = `${state} ${this.lanes[0].news.step}`;
+    if (report !== this.reported) this.settings.onState(state, this.lanes[0].news.step);
     this.reported = report;
   }
 
@@ -141,7 +143,10 @@ class Figure {
 
   /** Space plays and holds, from anywhere in the figure but its own buttons; V shows and hides what it has to say. */
   press(event) {
-    if (event.key === "v" && this.settings.ask && !event.ctrlKey && !event.metaKey && !event.altKey) this.root.toggleAttribute("data-ask");
+    if (event.key === "v" && this.settings.ask && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      this.root.toggleAttribute("data-ask");
+      this.redraw();
+    }
     if (event.key !== " " || event.target.closest("button, [role=menu]") || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     this.toggle();
@@ -165,7 +170,8 @@ class Figure {
 
   look() {
     const { theme, showTrain, onPlan, runs } = this.settings;
-    const shared = { draft: this.draft, theme: theme ?? themeAround(this.root), showTrain, planned: runs.length === 1 && onPlan !== null };
+    const asked = this.root.closest("[data-ask]") !== null;
+    const shared = { asked, draft: this.draft, theme: theme ?? themeAround(this.root), showTrain, planned: runs.length === 1 && onPlan !== null };
     const views = this.lanes.map((lane) => lane.view(this.clock.step, this.cursor, shared));
     const scale = union(this.lanes.map((lane, index) => lane.spread(views[index])).filter(Boolean));
     return views.map((view) => ({ ...view, scale }));

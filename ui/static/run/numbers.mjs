@@ -21,6 +21,16 @@ export function nats(value) {
   return fixed(value, size >= 0.995 ? 1 : 2);
 }
 
+// What a reader takes a number of nats for.
+const read = (value) => Number(value.toFixed(Math.abs(value) >= 0.995 ? 1 : 2));
+
+/** The texts of an ELBO, its reconstruction and its KL: a reader who adds them up finds that they do. */
+export function equation(elbo, reconstruction, kl) {
+  const sum = read(elbo) + read(kl);
+  const near = Math.abs(sum - reconstruction) < 0.15; // what is no equation is shown as it is
+  return { elbo: nats(elbo), reconstruction: nats(near ? sum : reconstruction), kl: nats(kl) };
+}
+
 /** A whole number, such as a step. */
 export function count(value) {
   return signed(value, whole.format(Math.abs(value)));

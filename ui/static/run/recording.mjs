@@ -25,5 +25,7 @@ export class Recording {
     return this.recording.frames[this.framed[countWhile(this.framed.length, (index) => this.framed[index] <= step) - 1]];
   }
 
+  wake() {}
+
   stop() {}
 }

@@ -35,7 +35,10 @@ export function mountStage(element, options) {
       stage.dataset.theme = theme();
       figure.update({ theme: theme() });
     },
-    v: () => stage.toggleAttribute("data-ask"),
+    v: () => {
+      stage.toggleAttribute("data-ask");
+      figure.draw();
+    },
   };
   const press = (event) => {
     const act = keys[event.key.length > 1 ? event.key : event.key.toLowerCase()];

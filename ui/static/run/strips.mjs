@@ -142,9 +142,9 @@ export function heatStrip(svg, canvas) {
   const nodes = {
     partings: shape(svg, "path", "er-partings"),
     pointed: shape(svg, "rect", "er-pointed"),
-    count: shape(svg, "text", "er-label er-ink"),
-    words: shape(svg, "text", "er-note"),
-    remark: shape(svg, "text", "er-note er-kl"),
+    count: shape(svg, "text", "er-label er-ink er-answer"),
+    words: shape(svg, "text", "er-note er-answer"),
+    remark: shape(svg, "text", "er-note er-kl er-answer"),
     kl: shape(svg, "text", "er-tick er-end er-kl"),
     each: shape(svg, "text", "er-tick er-end er-kl"),
   };

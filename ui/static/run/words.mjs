@@ -1,7 +1,7 @@
 // The words around the panels: the caption, the equation in numbers, and a note when something is wrong.
 
 import { node, shape, set } from "./nodes.mjs";
-import { count, nats, weight } from "./numbers.mjs";
+import { count, equation, nats, weight } from "./numbers.mjs";
 import { COLUMN } from "./rows.mjs";
 
 const MINUS = "\u2212";
@@ -90,7 +90,8 @@ function equationLine(root, paired) {
     const { rows, at } = view;
     line.classList.toggle("er-hidden", at === null);
     if (at === null) return;
-    for (const [role, span] of Object.entries(values)) span.textContent = nats(rows.value(at, COLUMN[role]));
+    const texts = equation(...["elbo", "reconstruction", "kl"].map((role) => rows.value(at, COLUMN[role])));
+    for (const [role, span] of Object.entries(values)) span.textContent = texts[role];
     if (unit) unit.textContent = unitWords(view);
   };
 }
@@ -116,13 +117,14 @@ function laneLine(root) {
   };
 }
 
-/** What the figure shows, in one sentence for those who cannot see it. */
-export function describe({ caption, rows, at }) {
-  if (at === null) return caption || "A run without measurements so far";
+/** What the figure shows, in one sentence for those who cannot see it; no more of what is `asked` than they can see. */
+export function describe({ caption, rows, at, asked }) {
+  const told = asked ? "" : caption;
+  if (at === null) return told || "A run without measurements so far";
   const value = (name) => rows.value(at, COLUMN[name]);
-  const active = value("active");
+  const active = asked ? NaN : value("active");
   return [
-    caption,
+    told,
     `At step ${count(rows.step(at))}: ELBO ${nats(value("elbo"))} nats,`,
     `reconstruction ${nats(value("reconstruction"))}, KL ${nats(value("kl"))}, β = ${weight(value("beta"))}`,
     Number.isFinite(active) ? `, ${active} of ${rows.dimensions} latents in use.` : ".",
