@@ -8,8 +8,9 @@ from ui.labels import HOME, news
 from ui.live import pair_figure
 from ui.opening import open_dialog
 from ui.parts import heading, next_step
-from ui.tables import add_run, races_list, run_list, shipped_cards
-from vae_core.captions import headline
+from ui.races import races_list
+from ui.tables import add_run, run_list, shipped_cards
+from vae_core.comparison import headline
 
 PAIR = ("digits-collapsed", "digits-annealed")
 SECONDS = 12.0

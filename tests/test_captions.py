@@ -6,19 +6,14 @@ import math
 import random
 import re
 import time
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import Any, get_args
 
 import pytest
 
 from vae_core import captions
-from vae_core.captions import RULES, Rule, caption, headline, nats, story, weight
-from vae_core.config import Cosine, RunConfig
-from vae_core.datasets import Mnist
+from vae_core.captions import RULES, Rule, apart, caption, nats, story, weight
 from vae_core.history import HALTED, History, Point, baseline
-from vae_core.likelihoods import Gaussian
-from vae_core.nets import Conv
-from vae_core.objectives import FreeBits
 from vae_core.records import Record
 from vae_core.runs import ASSETS, Run
 from vae_core.schedules import Constant, Cyclical, Delayed, Piecewise, Schedule, Sigmoid, Warmup
@@ -59,7 +54,7 @@ TALES: list[tuple[Rule, list[Made], str, str]] = [
     (captions.collapsed, [(50, 1.0, -27.2, 0.5, 0), EMPTY, (200, 1.0, -27.2, 0.0, 0)], "running",
      "Collapsed at step 100: q(z|x) fell onto the prior, and the band is gone."),
     (captions.collapsed, [EMPTY], "crashed",
-     "Collapsed at step 100: q(z|x) fell onto the prior, and the band is gone."),
+     "By step 100 the code is empty, and has been since step 100."),
     (captions.collapsed, [(600, 0.4, -24.0, 1.0, 2), (1260, 0.85, -27.2, 0.02, 0)], "running",
      "Collapsed at step 1,260: at β = 0.85 the last latent fell silent."),
     (captions.ended_elsewhere, [(100, 0.62, -20.0, 3.6, 4)], "done",
@@ -74,6 +69,8 @@ TALES: list[tuple[Rule, list[Made], str, str]] = [
      "4 of 10 latents in use: reconstruction gains 2.2 nats, the code costs 3.6. It does not pay."),
     (captions.ended, [(100, 1.0, -27.5, 0.3, 1)], "done",
      "The code costs 0.30 nats and brings nothing: a model without a code does better."),
+    (captions.collapsed, [EMPTY, (1000, 1.0, -27.2, 0.0, 0)], "stopped",
+     "By step 1,000 the code is empty, and has been since step 100."),
     (captions.halted, [IN_USE], "stopped", "By step 100, 4 of 10 latents were in use; the code paid 3.6 nats net."),
     (captions.halted, [(1100, 0.3, -25.0, 3.6, 4)], "failed",
      "By step 1,100, 4 of 10 latents were in use; the code cost 1.4 nats more than it brought."),
@@ -293,6 +290,15 @@ def test_no_number_of_nats_is_long_or_none(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "between"),
+    [(-23.57, -27.23, 3.6), (-23.0, -23.2, 0.2), (-0.124, -0.456, 0.34), (-0.5, -1.26, 0.76), (-132.74, -200.57, 67.9)],
+)
+def test_a_difference_is_that_of_the_numbers_as_they_are_printed(one: float, other: float, between: float) -> None:
+    assert apart(one, other) == between
+    assert abs(apart(one, other) - (one - other)) <= 0.1
+
+
+@pytest.mark.parametrize(
     ("beta", "text"), [(0.0, "0.00"), (1e-40, "0.00"), (0.0013, "0.001"), (0.005, "0.01"), (0.996, "1.00"), (4, "4.00")]
 )
 def test_a_small_beta_keeps_the_digit_that_counts(beta: float | int, text: str) -> None:
@@ -389,51 +395,6 @@ def test_a_story_is_fast() -> None:
         story(rows, "done")
         spent.append(time.perf_counter() - start)
     assert min(spent) < 0.1  # a millisecond where the types are not checked at every call, as they are in tests
-
-
-CHANGES: dict[str, Any] = {
-    "dataset": Mnist(), "net": Conv(), "likelihood": Gaussian(), "latent": 2, "beta": Warmup(),
-    "objective": FreeBits(), "steps": 7, "batch": 7, "learning_rate": 0.1, "decay": Cosine(), "seed": 7,
-    "encoder_steps": 7,
-}  # fmt: skip
-
-
-def changed(*names: str) -> RunConfig:
-    return RunConfig(**{name: CHANGES[name] for name in names})
-
-
-@pytest.mark.parametrize(
-    ("names", "sentence"),
-    [
-        (["beta"], "Same model, same data, same seed. Only β differs."),
-        (["seed"], "Same model, same data, same β. Only the seed differs."),
-        (["latent"], "Same data, same seed, same β. Only the number of latents differs."),
-        (["dataset"], "Same model, same seed, same β. Only the data differ."),
-        (["learning_rate"], "Same model, same data, same seed. Only the learning rate differs."),
-        (["beta", "seed"], "β and the seed differ."),
-        (["net", "beta", "steps"], "The networks, β and the length differ."),
-        (["dataset", "net", "beta", "steps", "seed"], "The data, the networks and 3 more things differ."),
-        ([], "Same model, same data, same seed, same β. No setting differs."),
-    ],
-)
-def test_the_headline_of_two_runs_says_what_differs(names: list[str], sentence: str) -> None:
-    assert headline(RunConfig(), changed(*names)) == sentence
-    assert headline(changed(*names), RunConfig()) == sentence
-
-
-def test_every_headline_is_one_line_and_names_what_differs() -> None:
-    assert set(CHANGES) == set(captions.PARTS)
-    aside = {"threads", "device", "log_every", "evaluate_every", "checkpoint_every"}
-    assert set(RunConfig.model_fields) - set(CHANGES) == aside
-    for count in (1, 2, 3, 4, len(CHANGES)):
-        for names in combinations(captions.PARTS, count):
-            said = headline(RunConfig(), changed(*names))
-            assert len(said) <= 70, said
-            assert count > 3 or all(captions.PARTS[name] in said.replace("The ", "the ") for name in names), said
-
-
-def test_cadences_and_threads_are_no_difference() -> None:
-    assert "No setting differs" in headline(RunConfig(), RunConfig(threads=2, log_every=1, device="cpu"))
 
 
 @pytest.mark.parametrize(

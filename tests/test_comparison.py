@@ -10,6 +10,7 @@ import pytest
 
 from tests.page_helpers import html, open_page, said
 from tests.run_helpers import tiny
+from vae_core.captions import apart
 from vae_core.comparison import Entrant, differences, obstacles, protocol, ranking
 from vae_core.config import RunConfig
 from vae_core.datasets import Digits, FashionMnist, Mnist
@@ -39,6 +40,21 @@ def test_the_one_with_the_highest_elbo_is_ahead_by_the_difference() -> None:
     assert "level: 0.10 nats" in ranking([entrant("a", -23.5), entrant("b", -23.6)])
     assert "no two ELBOs" in ranking([entrant("a", -23.5), entrant("b", math.nan)])
     assert "second run" in ranking([entrant("a")])
+
+
+def test_the_difference_is_that_of_the_elbos_as_they_are_printed() -> None:
+    told = ranking([entrant("low", -27.23), entrant("best", -23.57)])
+    assert told == "best is ahead by 3.6 nats: ELBO −23.6, and low −27.2."
+
+
+def test_a_run_before_its_last_step_is_named_and_not_ranked() -> None:
+    ended = [entrant("best", -23.5), entrant("low", -27.2)]
+    stopped = Entrant("stopped", RunConfig(), {"elbo": -20.0, "count": 297, "step": 1})
+    assert ranking([*ended, stopped]) == f"{ranking(ended)} Unfinished, so not ranked: stopped (1 of 1,500 steps)."
+    assert ranking([ended[0], stopped]) == (
+        "There are no two finished runs to compare yet. Unfinished, so not ranked: stopped (1 of 1,500 steps)."
+    )
+    assert not Entrant("over", RunConfig(), {"elbo": -20.0, "step": 1500}).unfinished
 
 
 @pytest.mark.parametrize(
@@ -167,7 +183,7 @@ def test_the_page_compares_the_shipped_pair(pages: RunStore) -> None:
     app = open_page("compare")
     assert not app.exception
     rows = {name: Run(ASSETS / name).rows("test")[-1] for name in ("digits-annealed", "digits-collapsed")}
-    ahead = rows["digits-annealed"]["elbo"] - rows["digits-collapsed"]["elbo"]
+    ahead = apart(rows["digits-annealed"]["elbo"], rows["digits-collapsed"]["elbo"])
     assert f"digits-annealed is ahead by {ahead:.1f} nats" in html(app)
     assert "<strong>" in html(app)
     assert "beta.kind" in html(app)

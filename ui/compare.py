@@ -18,6 +18,7 @@ from vae_core.plots import KNOBS, curves, rate_distortion
 from vae_core.records import number
 
 MOST = 6
+NOISE = " (noise: above KL)"  # of an estimate that is above what it cannot be above
 FIRST = ("digits-annealed", "digits-collapsed")
 QUANTITIES = ("elbo", "reconstruction", "kl", "beta")
 NUMBERS = ("elbo", "reconstruction", "kl", "mutual_information", "active_units")
@@ -80,7 +81,7 @@ def _figures(rows: Sequence[Summary], *, plane: bool) -> None:
         st.space("medium")
         st.plotly_chart(rate_distortion(places, theme), config=KNOBS, key="plane")
         st.caption(
-            "Where each run ended: what the code costs, and what is lost. On a dotted line the ELBO is the same."
+            "Where each run stands: what the code costs, and what is lost. On a dotted line the ELBO is the same."
         )
 
 
@@ -97,12 +98,14 @@ def _titles(rows: Sequence[Summary]) -> dict[str, str]:
 def _numbers(rows: Sequence[Summary], *, best: bool) -> None:
     """A row a quantity, a column a run; the leading ELBO is bold where runs may be ranked."""
     ends = [last_rows(store()[row.name]).get("test", {}) for row in rows]
-    leading = max((number(end["elbo"]) for end in ends if best and "elbo" in end), default=math.nan)
-    lines = []
+    under_way = [Entrant(row.title, row.config, end).unfinished for row, end in zip(rows, ends, strict=True)]
+    finished = [end for end, rest in zip(ends, under_way, strict=True) if best and "elbo" in end and not rest]
+    leading = max((number(end["elbo"]) for end in finished), default=math.nan)
+    lines = [("Measured after", [rest or "all steps" for rest in under_way])] if any(under_way) else []
     for name in NUMBERS:
         cells = [html.escape(_cell(end, name, row.config.latent)) for row, end in zip(rows, ends, strict=True)]
         if name == "elbo" and len(rows) > 1:
-            ahead = [number(end.get(name)) == leading for end in ends]
+            ahead = [end in finished and number(end.get(name)) == leading for end in ends]
             cells = [f"<strong>{cell}</strong>" if first else cell for cell, first in zip(cells, ahead, strict=True)]
         lines.append((hint(html.escape(term(name).label), term(name).hover), cells))
     st.html(table("Nats per image, test, β = 1", [plain(row.title) for row in rows], lines))
@@ -111,7 +114,11 @@ def _numbers(rows: Sequence[Summary], *, best: bool) -> None:
 def _cell(row: dict, name: str, latent: int) -> str:
     if name not in row:
         return "–"
-    return f"{row[name]} of {latent}" if name == "active_units" else nats(number(row[name]))
+    if name == "active_units":
+        return f"{row[name]} of {latent}"
+    value, most = number(row[name]), number(row.get("kl"))
+    above = name == "mutual_information" and value > most and nats(value) != nats(most)
+    return nats(value) + (NOISE if above else "")
 
 
 def _pictures(rows: Sequence[Summary]) -> None:

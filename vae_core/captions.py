@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import groupby, takewhile
 
-from vae_core.config import RunConfig
 from vae_core.history import MOVED, History, Point, baseline
 from vae_core.records import Record
 
@@ -32,6 +31,12 @@ def nats(value: float | int) -> str:
     else:
         text = f"{size:,.1f}" if size >= 0.995 else f"{size:.2f}"
     return (MINUS if value < 0 and text != "0.00" else "") + text
+
+
+def apart(one: float, other: float) -> float:
+    """How much more the one is, by how both are printed: then the difference is what a reader finds, too."""
+    digits = 1 if min(abs(one), abs(other)) >= 0.995 else 2
+    return round(round(one, digits) - round(other, digits), digits)
 
 
 def weight(beta: float | int) -> str:
@@ -92,10 +97,15 @@ def still_empty(h: History) -> str | None:
 
 
 def collapsed(h: History) -> str | None:
-    """Empty at a β that is high by now: since when, and whether a code of use was there before."""
+    """Empty at a β that is high by now: since when, and whether a code of use was there before.
+
+    A run that was halted is not judged: it may go on, and a code may come back.
+    """
     if not h.now.empty:
         return None
     *_, since = takewhile(lambda point: point.empty, reversed(h.points))
+    if not h.live:
+        return f"By step {h.now.step:,} the code is empty, and has been since step {since.step:,}."
     if h.used:
         return f"Collapsed at step {since.step:,}: at β = {weight(since.beta)} the last latent fell silent."
     return f"Collapsed at step {since.step:,}: q(z|x) fell onto the prior, and the band is gone."
@@ -257,36 +267,3 @@ def _say(points: Sequence[Point], known: float, state: str) -> str:
     if len(points) < 2 or (history.broken is None and len(history.points) < 2):
         return ""
     return next((sentence for rule in RULES if (sentence := rule(history))), "")
-
-
-PARTS = {
-    "dataset": "the data",
-    "net": "the networks",
-    "likelihood": "the likelihood",
-    "latent": "the number of latents",
-    "beta": "β",
-    "objective": "the objective",
-    "learning_rate": "the learning rate",
-    "decay": "the decay",
-    "encoder_steps": "the encoder steps",
-    "batch": "the batch size",
-    "steps": "the length",
-    "seed": "the seed",
-}
-WHOLES = {"model": ("net", "likelihood", "latent"), "data": ("dataset",), "seed": ("seed",), "β": ("beta",)}
-PLURAL = ("dataset", "net", "encoder_steps")
-
-
-def headline(one: RunConfig, other: RunConfig) -> str:
-    """What differs between two runs, in one sentence of at most 70 characters."""
-    names = [name for name in PARTS if getattr(one, name) != getattr(other, name)]
-    same = [f"same {whole}" for whole, fields in WHOLES.items() if not set(fields) & set(names)][:3]
-    if not names:
-        return "Same model, same data, same seed, same β. No setting differs."
-    if len(names) == 1:
-        verb = "differ" if names[0] in PLURAL else "differs"
-        return f"{', '.join(same).capitalize()}. Only {PARTS[names[0]]} {verb}."
-    words = [PARTS[name] for name in names]
-    ends = words if len(words) <= 3 else [*words[:2], f"{len(words) - 2} more things"]
-    listed = f"{', '.join(ends[:-1])} and {ends[-1]} differ."
-    return f"T{listed[1:]}" if listed.startswith("the") else listed

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vae_core.captions import nats
-from vae_core.config import RunConfig
+from vae_core.captions import apart, nats
+from vae_core.config import OpenedConfig, RunConfig
 from vae_core.records import Record, number
 from vae_core.runs import Run
 
@@ -17,6 +17,23 @@ MODEL = ("kind", "noise", "sigma")  # of a likelihood: a part of the model; the 
 TRAINING = ("kind", "train_size", "size")  # of a data set: no matter for the images it is tested on
 CADENCES = {"log_every", "evaluate_every", "checkpoint_every"}  # what is written down, and changes no number
 NONE = "–"
+PARTS = {
+    "dataset": "the data",
+    "net": "the networks",
+    "likelihood": "the likelihood",
+    "latent": "the number of latents",
+    "beta": "β",
+    "objective": "the objective",
+    "learning_rate": "the learning rate",
+    "decay": "the decay",
+    "encoder_steps": "the encoder steps",
+    "batch": "the batch size",
+    "steps": "the length",
+    "seed": "the seed",
+}
+WHOLES = {"model": ("net", "likelihood", "latent"), "data": ("dataset",), "seed": ("seed",), "β": ("beta",)}
+PLURAL = ("dataset", "net", "encoder_steps")
+NO_TWO = "There are no two ELBOs to compare yet."
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,14 @@ class Entrant:
     def elbo(self) -> float:
         """The bound in nats per image; nan before the first test row."""
         return number(self.row.get("elbo"))
+
+    @property
+    def unfinished(self) -> str:
+        """How far a run has come that was measured before its last step; empty for others."""
+        step, steps = self.row.get("step"), self.config.steps
+        if step is None or isinstance(self.config, OpenedConfig) or step >= steps:
+            return ""
+        return f"{step:,} of {steps:,} steps"
 
 
 def protocol(entrant: Entrant) -> dict[str, str]:
@@ -61,21 +86,26 @@ def obstacles(entrants: Sequence[Entrant]) -> list[str]:
 
 
 def ranking(entrants: Sequence[Entrant]) -> str:
-    """Which of two or more runs explains the test images best, or why that cannot be said; it may quote titles."""
+    """Which of two or more runs explains the test images best, or why that cannot be said; it may quote titles.
+
+    Runs that have not come to their last step are named, and not ranked.
+    """
     if len(entrants) < 2:
         return "Choose a second run to compare this one with."
     if obstacles(entrants):
         return "These runs cannot be ranked: their ELBOs are bounds on different things."
     known = sorted((entrant for entrant in entrants if math.isfinite(entrant.elbo)), key=lambda entrant: -entrant.elbo)
-    if len(known) < 2:
-        return "There are no two ELBOs to compare yet."
-    best, second = known[:2]
-    ahead = best.elbo - second.elbo
-    if ahead < CLOSE:
-        return f"{best.title} and {second.title} are level: {nats(ahead)} nats apart, and another seed may turn that."
-    return (
-        f"{best.title} is ahead by {nats(ahead)} nats: ELBO {nats(best.elbo)}, and {second.title} {nats(second.elbo)}."
-    )
+    ended = [entrant for entrant in known if not entrant.unfinished]
+    under_way = ", ".join(f"{entrant.title} ({entrant.unfinished})" for entrant in known if entrant.unfinished)
+    rest = f" Unfinished, so not ranked: {under_way}." if under_way else ""
+    if len(ended) < 2:
+        return ("There are no two finished runs to compare yet." if rest else NO_TWO) + rest
+    best, second = ended[:2]
+    ahead, unsure = apart(best.elbo, second.elbo), "another seed may turn that"
+    if best.elbo - second.elbo < CLOSE:
+        return f"{best.title} and {second.title} are level: {nats(ahead)} nats apart, and {unsure}.{rest}"
+    elbos = f"ELBO {nats(best.elbo)}, and {second.title} {nats(second.elbo)}"
+    return f"{best.title} is ahead by {nats(ahead)} nats: {elbos}.{rest}"
 
 
 def differences(configs: Sequence[RunConfig]) -> list[tuple[str, tuple[str, ...]]]:
@@ -92,3 +122,18 @@ def _flat(tree: dict[str, Any], above: str = "") -> dict[str, str]:
     for name, value in tree.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": str(value)}
     return found
+
+
+def headline(one: RunConfig, other: RunConfig) -> str:
+    """What differs between two runs, in one sentence of at most 70 characters."""
+    names = [name for name in PARTS if getattr(one, name) != getattr(other, name)]
+    same = [f"same {whole}" for whole, fields in WHOLES.items() if not set(fields) & set(names)][:3]
+    if not names:
+        return "Same model, same data, same seed, same β. No setting differs."
+    if len(names) == 1:
+        verb = "differ" if names[0] in PLURAL else "differs"
+        return f"{', '.join(same).capitalize()}. Only {PARTS[names[0]]} {verb}."
+    words = [PARTS[name] for name in names]
+    ends = words if len(words) <= 3 else [*words[:2], f"{len(words) - 2} more things"]
+    listed = f"{', '.join(ends[:-1])} and {ends[-1]} differ."
+    return f"T{listed[1:]}" if listed.startswith("the") else listed

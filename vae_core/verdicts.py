@@ -195,7 +195,7 @@ def costly(r: Report, config: RunConfig) -> Verdict | None:
 
 def healthy(r: Report, config: RunConfig) -> Verdict:
     """The code is in use, and it pays."""
-    pays = f"the code pays: {nats(r.net)} nats more than a model without one"
+    pays = f"the code pays: {nats(words.gain(r))} nats more than a model without one"
     used, all_of_them = r.codes.active_units, len(r.codes.kl)
     why = [words.reaches(r), words.spent(r), words.ignores(r), words.regime(r), *r.faults]
     if r.past.beta > 1 + EXACT:

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from vae_core.captions import headline, story
+from vae_core.captions import story
+from vae_core.comparison import headline
 from vae_core.exports import explained
 from vae_core.records import Record, number
 from vae_core.runs import Run

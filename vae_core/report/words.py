@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from vae_core.captions import nats, weight
+from vae_core.captions import apart, nats, weight
 from vae_core.config import RunConfig
 from vae_core.likelihoods import Gaussian
 from vae_core.nets import Mlp
@@ -30,6 +30,11 @@ def reaches(r: Report) -> str:
     """The ELBO beside that of a model without a code."""
     elbo, known = (math.nan if value is None else value for value in (r.elbo, r.baseline))
     return f"The ELBO is {nats(elbo)} nats; a model that ignores z reaches {nats(known)}."
+
+
+def gain(r: Report) -> float:
+    """What the code pays, by the two numbers of `reaches` as they are printed."""
+    return math.nan if r.elbo is None or r.baseline is None else apart(r.elbo, r.baseline)
 
 
 def spent(r: Report) -> str:
