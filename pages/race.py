@@ -1,8 +1,7 @@
 """Race: the same model under several schedules of β, side by side."""
 
-from ui.parts import heading, next_step
+from ui.parts import next_step
 from ui.race import race_page
 
-heading("race")
 race_page()
 next_step("Put any runs on the same axes", "compare")

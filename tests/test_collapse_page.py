@@ -31,7 +31,7 @@ from vae_core.schedules import Delayed
 from vae_core.verdicts import Kind, judge, verdict
 
 COLLAPSED, ANNEALED = Run(ASSETS / "digits-collapsed"), Run(ASSETS / "digits-annealed")
-RACE = "Race it against a slower β"
+RACE = "Races of β = 1 against what may escape"
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.page_helpers import html, links, open_page, said
+from tests.page_helpers import button, html, links, open_page, said
 from ui.contents import CONTENTS, bar, doors, siblings
 from ui.host import ROOT
 from vae_core.config import RunConfig
@@ -123,10 +123,11 @@ def test_commands_of_the_watch_page_reach_the_mailbox(tmp_path: Path, monkeypatc
     monkeypatch.setenv("VAE_RUNS", str(tmp_path))
     run = RunStore(tmp_path).create(RunConfig(), "mine")
     app = open_page("watch", run="mine")
-    next(button for button in app.button if button.label == "Pause").click().run()
+    assert button(app, "Pause").disabled  # it has not begun
+    button(app, "Stop").click().run()
     app.slider[0].set_value(0.25).run()
     posted = [path.read_text() for path in sorted((run.path / "commands").glob("*.json"))]
-    assert [text.split('"')[-2] if "pause" in text else "beta" for text in posted] == ["pause", "beta"]
+    assert [text.split('"')[-2] if "stop" in text else "beta" for text in posted] == ["stop", "beta"]
     assert '"value":0.25' in posted[1]
 
 

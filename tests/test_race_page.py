@@ -11,8 +11,9 @@ import pytest
 
 from tests.page_helpers import button, html, labels, links, open_page, said
 from tests.race_helpers import HEADLINE, RECORDED, recorded_race
-from tests.test_handin import Page, value
-from ui.race import DOWNLOADS
+from tests.test_handin import Page
+from ui.race_start import DOWNLOADS
+from vae_core.captions import nats
 from vae_core.cures import changed
 from vae_core.handin import hand_in_race
 from vae_core.presets import preset
@@ -29,7 +30,8 @@ from vae_core.spec import InputError
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """An empty store; no engine serves it."""
     monkeypatch.setenv("VAE_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr("ui.race.ensure_engine", lambda store: True)
+    for module in ("race", "race_start", "race_outcome"):
+        monkeypatch.setattr(f"ui.{module}.ensure_engine", lambda store: True)
     return RunStore(tmp_path / "runs")
 
 
@@ -97,7 +99,8 @@ def test_the_outcome_of_a_race_is_told_at_once(held: Heat) -> None:
     assert not app.exception
     assert "You said" not in said(app)
     assert "constant 1 × 1" in html(app)
-    assert "4 have not. “Add a schedule” runs them." in said(app)
+    never = "warm-up 100, warm-up 300, delayed, cyclical"
+    assert f"Its other lanes have not been started: {never}. “Add a schedule” runs them." in said(app)
     assert "Show what came of it" not in labels(app)
     assert links(app)["Open the left run"] == ("watch", "run=headline-constant-1-s0")
     assert links(app)["Verdict on the right"] == ("collapse", "run=headline-warm-up-750-s0")
@@ -126,8 +129,8 @@ def test_a_race_is_handed_in_with_its_lanes_numbers_prediction_and_programs(held
     assert any("These have not: warm-up 100, warm-up 300, delayed, cyclical." in text for text in page.texts["p"])
     for (lane, _), result in zip((left, right), results(held), strict=True):
         elbo, nll, kl, information, units = next(row for row in page.rows if row[0] == f"{lane}, seed 0")[1:]
-        shown = [value(text) for text in (elbo, nll, kl, information, units)]
-        assert shown == pytest.approx([result[name] for name in MEASURED], abs=6e-4)
+        *terms, active = (result[name] for name in MEASURED)
+        assert [elbo, nll, kl, information, units] == [*map(nats, terms), str(active)]
     assert page.facts["Evidence"].startswith("ln p(x) by importance sampling with K = 100 on 297 images")
     assert page.facts["Training"].startswith("With the seeds 0, on cpu.")
     assert page.facts["warm-up 750"] == "β: Linear warm-up; Warm-up steps: 750; From β: 0; To β: 1"
@@ -165,10 +168,10 @@ def test_a_whole_race_is_handed_in_with_what_came_of_each_statement(
     assert ["did not hold", "None does.", "2 of 2"] in page.rows
     means = [row for row in page.rows if row[0] == "constant 1 × 2"]
     assert len(means) == 1
-    assert means[0][1].endswith(" ± 0.000")
+    assert means[0][1].endswith(" ± 0.00")
     listed = [row[0] for row in page.rows if ", seed " in row[0]]
     assert listed == ["constant 1, seed 0", "constant 1, seed 1", "warm-up 750, seed 0"]
-    assert "\u22120.000" not in str(page.rows)
+    assert "\u22120.00" not in str(page.rows)
     assert "Checked on 1 of 5 seeds." in page.texts["p"]
     app = open_page("race", race="headline")
     assert "Checked on 1 of 5 seeds so far." in said(app)

@@ -8,14 +8,6 @@ import streamlit as st
 
 from ui.parts import page
 
-# The link leads to the page that it stands on, which Streamlit marks as it marks a word of the bar.
-STYLE = """<style>
-.st-key-asking-first [data-testid="stPageLink-NavLink"] { padding: 0 2px; }
-.st-key-asking-first [data-testid="stPageLink-NavLink"]:not(:hover) { background: none; }
-.st-key-asking-first [data-testid="stPageLink-NavLink"] * { font-weight: 400; color: var(--fr-muted); }
-.st-key-asking-first [data-testid="stPageLink-NavLink"]:hover * { color: var(--fr-ink); }
-</style>"""
-
 
 def asked_first() -> bool:
     """Whether the reader wants to be asked before they are told."""
@@ -25,7 +17,6 @@ def asked_first() -> bool:
 def asking_link(name: str) -> None:
     """The way to the page of that name as it stands, asking first; or back to one that tells at once."""
     query = {key: st.query_params.get_all(key) for key in st.query_params if key != "ask"}
-    st.html(STYLE)
     with st.container(key="asking-first", width="content"):
         if asked_first():
             st.page_link(page(name), label="Tell me at once", query_params=query)

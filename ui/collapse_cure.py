@@ -33,6 +33,9 @@ def what_to_do(run: Run, said: Verdict, found: Report) -> None:
     """The cure and the button that starts it; where there is none, a sentence."""
     st.subheader("What to do", anchor=False)
     config, cure = config_of(run), said.cure
+    status = run.status()
+    if run.state not in LIVE and status.state != "done" and status.step < config.steps and not found.opened:
+        st.page_link(page("watch"), label="Let it go on: Resume is on its Watch page", query_params={"run": run.name})
     if cure is None:
         more = "Let it go on." if run.state in LIVE else "Nothing at this step: move on to a later one."
         st.markdown(NONE.get(said.kind, more))
@@ -58,7 +61,7 @@ def about(config: RunConfig, cure: RunConfig) -> str:
 def _start(run: Run, cure: RunConfig) -> None:
     """A run of one's own, paced as any that is started from a page; then to where it can be watched."""
     with told():
-        made = store().create(cure, stem=cured_stem(run.name), pace=PACES["Lesson"])
+        made = store().create(cure, stem=cured_stem(run.name), pace=PACES["Lesson"], origin={"cure_of": run.name})
         ensure_engine(store())
         st.switch_page(page("watch"), query_params={"run": made.name})
 

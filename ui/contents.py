@@ -38,7 +38,7 @@ CONTENTS = (
     ),
     Entry("Map", "walk", "Walk", "Go from one image to another: the path may be smooth, but is it plausible?"),
     Entry("Collapse", "collapse", "Collapse", "Does this run use its code? If not: why, and what would cure it."),
-    Entry("Collapse", "race", "Race", "The same model under several schedules of β: who escapes?"),
+    Entry("Collapse", "race", "Race", "The same data, trained in several ways side by side: who escapes collapse?"),
     Entry("Collapse", "compare", "Compare", "Any runs on the same axes: which is ahead, and what was different."),
     Entry("Equations", "evidence", "ln p(x)", "How far is the bound from the truth?"),
     Entry("Equations", "gradients", "Gradients", "Why we reparametrise: how noisy is the encoder's slope?"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.data import Summary, config_of, pick_run, store, summaries, summary
+from ui.data import Summary, ahead, config_of, pick_run, store, summaries, summary
 from ui.host import ensure_engine
 from ui.labels import HOME, RUN, name_dialog, star_button, trash
 from ui.parts import one_line, page, plain, safe, sibling_row, state_mark, thumb, told
@@ -12,8 +12,8 @@ from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
 from vae_core.config import OpenedConfig
-from vae_core.races.heats import post
-from vae_core.runs import LIVE, Run, requeue
+from vae_core.races.heats import post, race_of
+from vae_core.runs import HELD, LIVE, Run, requeue
 from vae_core.schedules import Constant
 
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
@@ -61,7 +61,7 @@ def _identity(row: Summary) -> str:
         return f'<div class="fr-run">{thumb(row)}<h1>{plain(row.title)}</h1><span class="fr-about">opened</span></div>'
     steps = "" if row.state in LIVE else f' <span class="fr-muted">{row.step:,} / {row.config.steps:,}</span>'
     about = f'<span class="fr-about fr-muted">{plain(row.config.dataset.title)} · seed {row.config.seed}</span>'
-    return f'<div class="fr-run">{thumb(row)}<h1>{plain(row.title)}</h1>{about}{state_mark(row)}{steps}</div>'
+    return f'<div class="fr-run">{thumb(row)}<h1>{plain(row.title)}</h1>{about}{state_mark(row.state)}{steps}</div>'
 
 
 def _change(run: Run) -> None:
@@ -88,7 +88,11 @@ def _keep(run: Run, row: Summary) -> None:
         star_button(RUN, row)
         if st.button("Name and note", key=f"name-{run.name}"):
             name_dialog(run)
-        if st.button("Move to trash", key=f"trash-{run.name}") and trash(RUN, row, then=HOME):
+        busy = row.state in HELD
+        wanted = st.button(
+            "Move to trash", key=f"trash-{run.name}", disabled=busy, help="Stop it first." if busy else None
+        )
+        if wanted and trash(RUN, row, then=HOME):
             st.switch_page(page("home"))
 
 
@@ -103,14 +107,35 @@ def controls(run: Run) -> None:
         )
     elif run.state in LIVE:
         _live(run)
+        _waits(run)
     else:
         _ended(run)
+    if name := race_of(run):
+        _race(run, name)
+
+
+def _waits(run: Run) -> None:
+    """What a run in the queue waits for."""
+    if run.state == "queued" and (other := ahead(run)):
+        st.caption(f"It waits until {safe(other.title)} has ended or is stopped.")
+
+
+def _race(run: Run, name: str) -> None:
+    """The way to the race that a run is in, and what its buttons do to the others."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if run.state in LIVE:
+            st.caption("A run of a race: Pause, Stop and the pace hold for all of its runs.", width="content")
+        st.page_link(page("race"), label="Its race", query_params={"race": name})
 
 
 def _live(run: Run) -> None:
     columns = st.columns([0.9, 0.7, 2.1, 2.1, 1.3, 1.2], vertical_alignment="center")
     paused = run.state == "paused"
-    if columns[0].button("Resume" if paused else "Pause", width="stretch", key=f"hold-{run.name}"):
+    begun = run.state != "queued"
+    if columns[0].button(
+        "Resume" if paused else "Pause", width="stretch", key=f"hold-{run.name}", disabled=not begun,
+        help=None if begun else "It has not begun yet.",
+    ):  # fmt: skip
         _post(run, Resume() if paused else Pause())
     if columns[1].button("Stop", width="stretch", key=f"stop-{run.name}"):
         _post(run, Stop())

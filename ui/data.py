@@ -12,7 +12,7 @@ import streamlit as st
 
 from vae_core.config import RunConfig
 from vae_core.records import Record, number
-from vae_core.runs import ASSETS, Run, RunStore
+from vae_core.runs import ASSETS, HELD, Run, RunStore
 
 DEFAULT_RUN = "digits-z2"
 MOVING = ("running", "paused")  # stored states that only the lock can confirm
@@ -74,6 +74,14 @@ def summaries() -> list[Summary]:
     names = {row.name for row in own}
     shipped = [row for row in _readable(RunStore(ASSETS).own()) if row.name not in names]
     return sorted(own, key=lambda row: -row.created) + sorted(shipped, key=lambda row: row.name)
+
+
+def ahead(*waiting: Run) -> Summary | None:
+    """A run of somebody else's that is being trained, which these, of one race or alone, wait for; None if none is."""
+    names = {run.name for run in waiting}
+    races = {row.race for row in summaries() if row.name in names and row.race}
+    held = (row for row in summaries() if row.state in HELD)
+    return next((row for row in held if row.name not in names and row.race not in races), None)
 
 
 def _readable(runs: list[Run]) -> list[Summary]:

@@ -14,17 +14,17 @@ from vae_core.runs import LONGEST_NOTE, LONGEST_TITLE, Run
 from vae_core.spec import InputError
 
 NEWS = "news"
-HOME, LIST, RUN = "home", "list", "run"  # places for it
+HOME, LIST, RUN, RACES = "home", "list", "run", "races"  # places for it
 
 
 @dataclass(frozen=True)
 class News:
-    """What the last act came to: an error's sentence, or a run in the trash that can be taken back."""
+    """What the last act came to: an error's sentence, or what is in the trash and can be taken back."""
 
     place: str
     sentence: str = ""
     title: str = ""
-    path: Path | None = None
+    paths: tuple[Path, ...] = ()
 
 
 def news(place: str) -> None:
@@ -34,13 +34,13 @@ def news(place: str) -> None:
         return
     if last.sentence:
         st.error(last.sentence, icon=":material/error:")
-    if last.path:
+    if last.paths:
         with st.container(horizontal=True, vertical_alignment="center", key="undo"):
             st.html(f"<b>{plain(last.title)}</b> is in the trash.", width="content")
-            st.button("Undo", key="undo-trash", on_click=restore, args=(place, last.path))
+            st.button("Undo", key="undo-trash", on_click=restore, args=(place, *last.paths))
 
 
-def _act(place: str, what: Callable[[], News | object]) -> None:
+def act(place: str, what: Callable[[], News | object]) -> None:
     """Do it; an error is news where it was done. For callbacks, which have no place of their own on the page."""
     st.session_state.pop(NEWS, None)
     try:
@@ -53,23 +53,23 @@ def _act(place: str, what: Callable[[], News | object]) -> None:
 
 def trash(place: str, row: Summary, then: str = "") -> bool:
     """Move a run to the trash; the news of `then` (else of `place`) can undo it. Whether it was moved."""
-    _act(place, lambda: News(then or place, title=row.title, path=store().trash(row.name)))
-    return bool(st.session_state[NEWS].path)
+    act(place, lambda: News(then or place, title=row.title, paths=(store().trash(row.name),)))
+    return bool(st.session_state[NEWS].paths)
 
 
-def restore(place: str, path: Path) -> None:
-    """Take a run back out of the trash."""
-    _act(place, lambda: store().restore(path))
+def restore(place: str, *paths: Path) -> None:
+    """Take runs back out of the trash."""
+    act(place, lambda: [store().restore(path) for path in paths])
 
 
 def empty(place: str) -> None:
     """Delete for good what is in the trash."""
-    _act(place, lambda: store().empty_trash())
+    act(place, lambda: store().empty_trash())
 
 
 def star(place: str, row: Summary) -> None:
     """Give a star, or take it away; runs with one come first."""
-    _act(place, lambda: store()[row.name].relabel(star=not row.star))
+    act(place, lambda: store()[row.name].relabel(star=not row.star))
 
 
 def star_button(place: str, row: Summary) -> None:

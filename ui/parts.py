@@ -16,6 +16,7 @@ from ui.data import Summary
 from vae_core.spec import InputError
 
 STYLE = Path(__file__).with_name("frame.css").read_text("utf-8")
+NAMED = re.compile(r"[a-z]+[\d_-]")  # begins with the name of a run
 SPECIAL = re.compile(r"([\\`*_\[\]()!<>$:#|~{}])")
 
 
@@ -25,7 +26,12 @@ def page(name: str) -> str:
 
 
 def frame(here: Entry) -> None:
-    """The few rules of layout that the theme cannot say. The bar's word of this page stands out on its siblings too."""
+    """The few rules of layout that the theme cannot say. The bar's word of this page stands out on its siblings too.
+
+    The address is written once more: of a link to the page that it stands on, Streamlit follows the query, and does
+    not show it.
+    """
+    st.query_params.from_dict({key: st.query_params.get_all(key) for key in st.query_params})
     link = f':is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"])[href$="/{here.name}"]'
     mark = f"{link} {{ background: var(--fr-here); }} {link} * {{ font-weight: 600; }}"
     # What floats (dialogs, menus) lies outside of Streamlit's own element, which alone knows the theme.
@@ -33,12 +39,12 @@ def frame(here: Entry) -> None:
     st.html(f"<style>{STYLE}{mark}{scheme}</style>")
 
 
-def heading(name: str) -> None:
-    """The title of a page; under it its siblings, and the one sentence that says what it is for."""
+def heading(name: str, sentence: str = "") -> None:
+    """The title of a page; under it its siblings, and what it is for, or a sentence that says what is on it."""
     st.title(entry(name).title, anchor=False)
     with st.container(horizontal=True, vertical_alignment="center", key="heading"):
         sibling_row(name)
-        lead(entry(name).purpose)
+        lead(sentence or entry(name).purpose)
 
 
 def sibling_row(name: str) -> None:
@@ -55,7 +61,7 @@ def sibling_row(name: str) -> None:
                 st.page_link(other.script, label=other.title, query_params={"run": run} if run else None)
 
 
-def next_step(label: str, name: str, **query: str) -> None:
+def next_step(label: str, name: str, **query: str | list[str]) -> None:
     """The one link at the foot of a page: where to go from here."""
     with st.container(horizontal=True, horizontal_alignment="right", key="next-step"):
         st.page_link(
@@ -96,9 +102,9 @@ def tone(row: Summary) -> str:
     return " ".join([*paper, *(["fr-pixels"] if shape.height <= 16 else [])])
 
 
-def state_mark(row: Summary) -> str:
-    """The state as a word and a mark: HTML."""
-    return f'<span class="fr-state" data-state="{row.state}">{row.state}</span>'
+def state_mark(state: str) -> str:
+    """A state as a word and a mark: HTML."""
+    return f'<span class="fr-state" data-state="{state}">{state}</span>'
 
 
 def hint(label: str, sentence: str) -> str:
@@ -118,7 +124,8 @@ def told() -> Iterator[None]:
 
 def safe_sentence(text: str) -> str:
     """An error's sentence, capitalised, ended and escaped."""
-    text = (text[:1].upper() if text[:1].isascii() else text[:1]) + text[1:]  # β is not the start of a word
+    if text[:1].isascii() and not NAMED.match(text):  # β is not the start of a word
+        text = text[:1].upper() + text[1:]
     return SPECIAL.sub(r"\\\1", text.strip() + ("" if text.endswith(".") else "."))
 
 

@@ -15,8 +15,7 @@ from vae_core.captions import nats
 from vae_core.glossary import term
 from vae_core.imports import add
 from vae_core.presets import PRESETS
-from vae_core.races.heats import heats
-from vae_core.runs import LIVE
+from vae_core.runs import HELD, LIVE
 
 NUMBERS = ("elbo", "kl", "in_use")  # entries of the glossary
 HEADS = (*NUMBERS, "state", "age")
@@ -48,16 +47,6 @@ def run_list() -> None:
 def _listed(row: Summary) -> bool:
     """The many runs of races stand on their pages, unless one has a star."""
     return not row.race or row.star
-
-
-def races_list() -> None:
-    """The races so far, the newest first."""
-    found = heats(store())
-    if found:
-        st.subheader("Your races", anchor=False)
-        with st.container(horizontal=True):
-            for one in found[:FIRST]:
-                st.page_link(page("race"), label=one.name, query_params={"race": one.name})
 
 
 def _searched(rows: list[Summary]) -> list[Summary]:
@@ -99,10 +88,10 @@ def _row(row: Summary) -> None:
             width="stretch",
         )  # fmt: skip
         st.html(_cells(row), width="content")
+        acts = [NAME] if row.state in HELD else [NAME, TRASH]
         chosen = st.menu_button(
-            f"Menu of {safe(row.title)}", [NAME, TRASH], key=f"menu-{row.name}", type="tertiary",
-            on_click=_menu, args=(row,),
-        )  # fmt: skip
+            f"Menu of {safe(row.title)}", acts, key=f"menu-{row.name}", type="tertiary", on_click=_menu, args=(row,)
+        )
         if chosen == NAME:
             name_dialog(store()[row.name])
 
@@ -115,7 +104,7 @@ def _menu(row: Summary) -> None:
 def _cells(row: Summary) -> str:
     numbers = "".join(f'<span><span class="fr-aside">{label} </span>{text}</span>' for label, text in _numbers(row))
     come = f" {row.step / row.config.steps:.0%}" if row.state in LIVE and row.step else ""
-    state = f'{state_mark(row)}<span class="fr-muted">{come}</span>'
+    state = f'{state_mark(row.state)}<span class="fr-muted">{come}</span>'
     return f'<div class="fr-row">{numbers}<span>{state}</span><span>{age(row.created)}</span></div>'
 
 

@@ -50,7 +50,7 @@ def to_python(run: Run, path: Path) -> None:
 
 def python_text(run: Run) -> str:
     """The program that trains this run, with every β that was set while it trained; InputError where there is none."""
-    if run.origin is not None and "race" not in run.origin:
+    if run.origin is not None and "run" in run.origin:
         raise InputError("a branch does not start from step 0, so it is no plain program", run.name, COVERED)
     return program(run.config, run.name, [change_of(entry) for entry in run.journal()])
 

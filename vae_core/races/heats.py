@@ -19,6 +19,7 @@ from vae_core.races.members import together
 from vae_core.races.running import Lane
 from vae_core.runs import LIVE, Run, RunStore
 from vae_core.runs.asking import requeue
+from vae_core.runs.label import changed
 from vae_core.runs.run import NAME
 from vae_core.spec import InputError, atomic_write
 
@@ -47,11 +48,23 @@ class Heat:
         """Seconds since the epoch."""
         return float(self._card()["created"])
 
+    @property
+    def title(self) -> str:
+        """What its users call it: never trusted, and empty if they call it nothing."""
+        return str(self._card().get("title", ""))
+
     def entries(self) -> list[tuple[str, Run]]:
         """Lane and run of each member that is still there, lane by lane."""
-        root = self.store.root
+        return [(lane, run) for lane, run in self.members() if run.path.is_dir()]
+
+    def gone(self) -> list[tuple[str, Run]]:
+        """Lane and run of each member that was thrown away; taken out of the trash they are entries again."""
+        return [(lane, run) for lane, run in self.members() if not run.path.is_dir()]
+
+    def members(self) -> list[tuple[str, Run]]:
+        """Lane and run of each member, of those that were thrown away too."""
         named = ((str(lane), str(name)) for lane, name in self._card()["entries"])
-        return [(lane, Run(root / name)) for lane, name in named if NAME.match(name) and (root / name).is_dir()]
+        return [(lane, Run(self.store.root / name)) for lane, name in named if NAME.match(name)]
 
     def _card(self) -> dict[str, Any]:
         try:
@@ -64,10 +77,15 @@ class Heat:
             raise InputError("its file cannot be read", f"{FOLDER}/{self.name}.json", fix="start the race again")
         return card
 
-    def write(self, race: str, created: float, entries: Sequence[tuple[str, str]]) -> None:
-        """Replace the file whole."""
+    def write(self, race: str, created: float, entries: Sequence[tuple[str, str]], title: str = "") -> None:
+        """Replace the file whole; InputError for a title of more than 80 characters."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.path, json.dumps({"race": race, "created": created, "entries": list(entries)}).encode())
+        card = {"race": race, "created": created, "entries": list(entries), **changed({}, title, None, None)}
+        atomic_write(self.path, json.dumps(card).encode())
+
+    def rename(self, title: str) -> None:
+        """Give it a title, or take it away; its name, and so its links, stay what they are."""
+        self.write(self.race, self.created, [(lane, run.name) for lane, run in self.members()], title)
 
 
 def heats(store: RunStore) -> list[Heat]:
@@ -102,8 +120,8 @@ def enter(begun: Heat, members: Sequence[Lane], pace: float = 0.0) -> list[Run]:
         entered.append(
             (member.name, begun.store.create(member.config, stem=stem, origin=origin, pace=pace, state="stopped"))
         )
-    known = [(lane, run.name) for lane, run in begun.entries()]
-    begun.write(begun.race, begun.created, [*known, *((lane, run.name) for lane, run in entered)])
+    named = {run.name: lane for lane, run in [*begun.members(), *entered]}  # a name may be free again
+    begun.write(begun.race, begun.created, [(lane, name) for name, lane in named.items()], begun.title)
     for _, run in entered:
         with contextlib.suppress(InputError):  # its team was faster
             requeue(run)

@@ -89,7 +89,9 @@ class Run:
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        """For a branch: the run and step it started from, and whether the optimiser came along."""
+        """Of a branch the run and step it started from, and whether the optimiser came along; of a run of a race that
+        race and its lane; of a cure the run that it is to cure. None for others.
+        """
         origin = self._card().get("origin")
         return origin if isinstance(origin, dict) else None
 
