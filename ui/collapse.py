@@ -240,7 +240,7 @@ def _main_figure(run: Run, found: Report) -> None:
     reach = (max(newest.codes.kl), max(newest.listening.zeroing_cost, default=0.0))
     figure = price_and_use(codes.kl, gain, codes.regime, _theme(), reach)
     brings = ", and what reconstruction loses without it" if gain else ""
-    words = f"What each latent costs{brings}, nats per image: {codes.active_units} of {len(codes.kl)} active."
+    words = f"What each latent costs{brings}, nats per image: {codes.active_units} of {len(codes.kl)} in use."
     st.plotly_chart(figure, theme=None, config=KNOBS, alt=words, key="price-and-use")
     left_out = sorted(codes.kl)[:-ROWS]
     rest = f" The {len(left_out)} not shown cost at most {max(left_out):.2f} each." if left_out else ""

@@ -22,6 +22,7 @@ from vae_core.glossary import Term, term
 from vae_core.palette import Theme
 from vae_core.plots import KNOBS
 from vae_core.report import Report
+from vae_core.report.words import short
 from vae_core.runs import Run
 from vae_core.verdicts import RULES, Verdict
 
@@ -79,13 +80,13 @@ def _numbers(found: Report) -> None:
 
 def numbers(found: Report) -> list[Row]:
     """Each quantity that could be measured, as text, with its bound or with what it is to be compared with."""
-    codes, past, listening = found.codes, found.past, found.listening
+    codes, past, listening, latents = found.codes, found.past, found.listening, len(found.codes.kl)
     rows: list[Row] = [
         ("elbo", _nats(found.elbo), f"a model that ignores z: {_nats(found.baseline)}"),
         ("reconstruction", _nats(found.reconstruction), ""),
         ("kl", nats(found.kl), f"at the largest {nats(max(codes.kl))} for one latent"),
-        ("active_units", f"{codes.active_units}", f"of {len(codes.kl)}"),
-        ("collapsed_fraction", f"{codes.collapsed_fraction:.0%}", ""),
+        ("active_units", f"{codes.active_units}", f"of {latents}, by Var(μ) > {ACTIVE:g}"),
+        ("collapsed_fraction", f"{round(codes.collapsed_fraction * latents)}", f"of {latents}, by KL < {EPSILON:g}"),
         (
             "mutual_information",
             f"{_two(codes.mutual_information)} ± {_two(codes.mutual_information_error)}",
@@ -94,9 +95,9 @@ def numbers(found: Report) -> list[Row]:
         ("mutual_information_high", _two(codes.mutual_information_high), "leave one out: the truth is in between"),
         ("marginal_kl", _rest(found), ""),
         ("shuffle_cost", _nats(listening.shuffle_cost), "zero if the decoder ignores z"),
-        ("encoder_signal", _short(listening.encoder_signal), ""),
-        ("gradient_norm_encoder", _short(past.gradient_norm_encoder), _at_first(past.first_gradient_norm_encoder)),
-        ("gradient_norm_decoder", _short(past.gradient_norm_decoder), ""),
+        ("encoder_signal", short(listening.encoder_signal), ""),
+        ("gradient_norm_encoder", short(past.gradient_norm_encoder), _at_first(past.first_gradient_norm_encoder)),
+        ("gradient_norm_decoder", short(past.gradient_norm_decoder), ""),
     ]
     if found.price:
         rows.append(("largest_eigenvalue", f"{found.price.eigenvalue:.2f}", f"its price: {found.price.price:.2f}"))
@@ -135,12 +136,8 @@ def _nats(value: float | None) -> str:
     return "–" if value is None else nats(value)
 
 
-def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
-
-
 def _at_first(value: float | None) -> str:
-    return "" if value is None else f"at the first step {_short(value)}"
+    return "" if value is None else f"at the first step {short(value)}"
 
 
 # Latents and layers

@@ -48,7 +48,7 @@ PRESETS = {
         Preset(
             "digits-annealed",
             "β rises slowly",
-            "β warms up over 750 steps: the code is learnt first and paid for later. About 4 of 10 latents end in use.",
+            "β warms up over 750 steps: the code is learnt first and paid for later. 4 or 5 of 10 latents end in use.",
             _digits(Warmup(steps=750)),
         ),
         Preset(

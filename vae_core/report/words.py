@@ -41,7 +41,7 @@ def spent(r: Report) -> str:
     """What the code costs, and since when it is empty."""
     since = r.past.collapsed_since
     when = f", since step {since:,}" if since is not None and r.empty else ""
-    return f"KL {nats(r.kl)} nats, {units(r)} active{when}."
+    return f"KL {nats(r.kl)} nats, {units(r)} in use{when}."
 
 
 def responds(r: Report) -> str:
@@ -49,12 +49,17 @@ def responds(r: Report) -> str:
     return f"The decoder's last hidden layer moves with z by {r.response:.0%} of what it did untrained."
 
 
+def short(value: float | None) -> str:
+    """A number that may be of any size, such as a gradient's norm; a dash if it is not known."""
+    return "–" if value is None else f"{value:,.0f}" if value >= 100 else f"{value:.2g}"
+
+
 def pull(r: Report) -> str:
     """How strongly the encoder is pulled at, now and at first; nothing if that was not logged."""
     now, first = r.past.gradient_norm_encoder, r.past.first_gradient_norm_encoder
     if now is None or first is None:
         return ""
-    return f"The encoder's gradient has a norm of {now:.2g}; at the first step it was {first:.2g}."
+    return f"The encoder's gradient has a norm of {short(now)}; at the first step it was {short(first)}."
 
 
 def worth(r: Report) -> str:
@@ -67,9 +72,15 @@ def worth(r: Report) -> str:
 
 
 def regime(r: Report) -> str:
-    """How many latents say something, how many are at the prior, and how many are in between."""
+    """How many latents say something, how many are at the prior, and how many are in between, by σ and μ together.
+
+    Two conditions instead of one, so the first count may be lower than that of the units in use.
+    """
     count = {name: r.codes.regime.count(name) for name in ("active", "passive", "mixed")}
-    return f"Of the latents {count['active']} are active, {count['passive']} passive and {count['mixed']} mixed."
+    return (
+        f"By σ and μ together {count['active']} latents are active, {count['passive']} passive (at the prior) and "
+        f"{count['mixed']} mixed (of use for some images, or on their way)."
+    )
 
 
 def beta(r: Report) -> str:
