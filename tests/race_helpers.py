@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from vae_core.races import race
 from vae_core.races.heats import Heat, start
 from vae_core.races.results import write_evaluation
@@ -11,6 +13,12 @@ from vae_core.runs import ASSETS, RunStore
 
 HEADLINE = race("headline")
 RECORDED = {"constant 1": ASSETS / "digits-collapsed", "warm-up 750": ASSETS / "digits-annealed"}
+
+
+def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page of races starts an engine."""
+    for module in ("race", "race_start", "race_outcome", "collapse_cure"):
+        monkeypatch.setattr(f"ui.{module}.ensure_engine", lambda store: True)
 
 
 def recorded_race(store: RunStore) -> Heat:

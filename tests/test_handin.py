@@ -67,10 +67,6 @@ class Page(HTMLParser):
         return {row[place]: row[place + 1] for row in self.rows for place in range(0, len(row) - 1, 2)}
 
 
-def value(text: str) -> float:
-    return float(text.replace("\u2212", "-").replace(",", ""))
-
-
 def test_the_page_is_whole_and_needs_nothing_from_outside() -> None:
     text = hand_in(ANNEALED, "Mine.")
     page = Page(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.page_helpers import button, html, labels, links, open_page, said
-from tests.race_helpers import HEADLINE, RECORDED, recorded_race
+from tests.race_helpers import HEADLINE, RECORDED, recorded_race, without_engine
 from tests.test_handin import Page
 from ui.race_start import DOWNLOADS
 from vae_core.captions import nats
@@ -30,8 +30,7 @@ from vae_core.spec import InputError
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """An empty store; no engine serves it."""
     monkeypatch.setenv("VAE_RUNS", str(tmp_path / "runs"))
-    for module in ("race", "race_start", "race_outcome"):
-        monkeypatch.setattr(f"ui.{module}.ensure_engine", lambda store: True)
+    without_engine(monkeypatch)
     return RunStore(tmp_path / "runs")
 
 
@@ -176,8 +175,8 @@ def test_a_whole_race_is_handed_in_with_what_came_of_each_statement(
     app = open_page("race", race="headline")
     assert "Checked on 1 of 5 seeds so far." in said(app)
     marks = {element.value for element in app.markdown}
-    assert ":green[:material/check_circle:] held: Both <end>. :gray[2 of 2]" in marks
-    assert ":red[:material/cancel:] did not hold: None does. :gray[2 of 2]" in marks
+    assert ":green[:material/check_circle:] holds so far: Both <end>. :gray[2 of 2]" in marks
+    assert ":red[:material/cancel:] does not hold so far: None does. :gray[2 of 2]" in marks
 
 
 def test_a_race_without_a_run_that_has_ended_has_no_page_yet(store: RunStore) -> None:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.page_helpers import button, html, open_page, said
+from tests.race_helpers import without_engine
 from tests.run_helpers import finish, start, tiny, wait_for, wait_for_step
 from vae_core.checkpoints import load_checkpoint
 from vae_core.commands import Checkpoint, Pace, Pause, Resume, SetBeta, Stop, collect
@@ -454,7 +455,7 @@ def test_what_cannot_be_measured_is_not_asked_for_without_end(begun: Heat, monke
 def pages(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     """The store of the pages; no engine is started."""
     monkeypatch.setenv("VAE_RUNS", str(store.root))
-    monkeypatch.setattr("ui.race.ensure_engine", lambda store: True)
+    without_engine(monkeypatch)
     return store
 
 
@@ -486,7 +487,8 @@ def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore,
     assert "warm-up × 2" in html(app)
     mean = sum(evaluation(run)["elbo"] for run in runs(begun)[:2]) / 2
     assert f"{abs(mean):.1f} ±" in html(app)
-    assert "It is checked when all lanes have run; 6 have not." in said(app)
+    never = ", ".join(lane.name for lane in race("headline").lanes)
+    assert f"Its other lanes have not been started: {never}. “Add a schedule” runs them." in said(app)
 
 
 def test_a_race_that_is_held_up_says_so_and_can_be_resumed(pages: RunStore, begun: Heat) -> None:
@@ -539,4 +541,4 @@ def test_the_runs_of_a_race_do_not_fill_the_list_on_home(pages: RunStore, begun:
     links = {link.proto.label for link in app.get("page_link")}
     assert "mine" in links
     assert not any("headline-1" in label for label in links)
-    assert "headline" in links
+    assert "Who escapes \\(headline\\)" in links

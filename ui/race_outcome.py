@@ -26,7 +26,8 @@ from vae_core.runs import LIVE, Run, requeue
 from vae_core.spec import InputError
 
 HELD_UP = ("paused", "stopped")
-MARK = {True: ":green[:material/check_circle:] held", False: ":red[:material/cancel:] did not hold"}
+ICON = {True: ":green[:material/check_circle:]", False: ":red[:material/cancel:]"}
+WORDS = {True: ("held", "holds so far"), False: ("did not hold", "does not hold so far")}  # on all seeds, on some
 
 
 def outcome(begun: Heat, *, seen: bool) -> None:
@@ -120,8 +121,8 @@ def _check(begun: Heat, chosen: Race, found: Sequence[Result]) -> None:
     if under_way or absent:
         return
     held_to = comparable(chosen, found)
-    so_far = "" if (seeds := len(held_to) // len(chosen.lanes)) >= chosen.seeds else " so far"
-    if so_far:
+    if so_far := (seeds := len(held_to) // len(chosen.lanes)) < chosen.seeds:
         st.caption(f"Checked on {seeds} of {chosen.seeds} seeds so far. “Add a schedule” runs the others.")
     for finding in chosen.check(held_to) if held_to else []:
-        st.markdown(f"{MARK[finding.held]}{so_far}: {finding.statement} :gray[{finding.measured}]")
+        held = f"{ICON[finding.held]} {WORDS[finding.held][so_far]}"
+        st.markdown(f"{held}: {finding.statement} :gray[{finding.measured}]")

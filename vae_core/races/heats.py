@@ -63,8 +63,7 @@ class Heat:
 
     def members(self) -> list[tuple[str, Run]]:
         """Lane and run of each member, of those that were thrown away too."""
-        named = ((str(lane), str(name)) for lane, name in self._card()["entries"])
-        return [(lane, Run(self.store.root / name)) for lane, name in named if NAME.match(name)]
+        return [(lane, Run(self.store.root / name)) for lane, name in self._card()["entries"]]
 
     def _card(self) -> dict[str, Any]:
         try:
@@ -73,9 +72,10 @@ class Heat:
             raise InputError(f"there is no race called {self.name!r}", fix="start one") from None
         except (OSError, ValueError, RecursionError):
             card = {}
-        if not isinstance(card, dict) or not {"race", "created", "entries"} <= card.keys():
-            raise InputError("its file cannot be read", f"{FOLDER}/{self.name}.json", fix="start the race again")
-        return card
+        match card:
+            case {"race": str(), "created": int() | float(), "entries": [*entries]} if all(map(_is_entry, entries)):
+                return card
+        raise InputError("its file cannot be read", f"{FOLDER}/{self.name}.json", fix="start the race again")
 
     def write(self, race: str, created: float, entries: Sequence[tuple[str, str]], title: str = "") -> None:
         """Replace the file whole; InputError for a title of more than 80 characters."""
@@ -157,6 +157,14 @@ def mates(run: Run) -> list[Run]:
             entries = Heat(RunStore(run.path.parent), name).entries()
             return [other for _, other in entries if other.path != run.path]
     return []
+
+
+def _is_entry(entry: object) -> bool:
+    """Whether it is a lane's name and a run's."""
+    match entry:
+        case [str(), str(name)]:
+            return NAME.match(name) is not None
+    return False
 
 
 def _plain(lane: str) -> str:
