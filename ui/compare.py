@@ -72,7 +72,8 @@ def _figures(rows: Sequence[Summary], *, plane: bool) -> None:
             for row in rows
         }
         st.plotly_chart(curves(lines, quantity or "elbo", theme), config=KNOBS, key="curves")
-        st.caption(f"{term(quantity or 'elbo').label} of test images by step" + _unit(quantity) + ".")
+        shown = f"{term(quantity or 'elbo').label} of test images by step{_unit(quantity)}."
+        st.caption(f"{shown} An arrow says how far a curve goes outside of the frame.")
     if right is None:
         return
     with right:
