@@ -34,5 +34,5 @@ def recorded_race(store: RunStore) -> Heat:
             shutil.copytree(folder / name, run.path / name, dirs_exist_ok=True)
         write_evaluation(run)
         entries.append((lane, run.name))
-    begun.write(begun.race, begun.created, entries)
+    begun.write(begun.card()._replace(entries=tuple(entries)))
     return begun

@@ -31,7 +31,7 @@ from vae_core.schedules import Delayed
 from vae_core.verdicts import Kind, judge, verdict
 
 COLLAPSED, ANNEALED = Run(ASSETS / "digits-collapsed"), Run(ASSETS / "digits-annealed")
-RACE = "Races of β = 1 against what may escape"
+RACE = "Watch a race: who escapes?"
 
 
 @pytest.fixture(autouse=True)

@@ -55,6 +55,16 @@ def test_a_run_before_its_last_step_is_named_and_not_ranked() -> None:
         "There are no two finished runs to compare yet. Unfinished, so not ranked: stopped (1 of 1,500 steps)."
     )
     assert not Entrant("over", RunConfig(), {"elbo": -20.0, "step": 1500}).unfinished
+    assert Entrant("text", RunConfig(), {"elbo": -20.0, "step": "1e2"}).unfinished == "100 of 1,500 steps"
+
+
+@pytest.mark.parametrize("bad", [(math.nan, math.nan), (math.inf, -20.0), (3.0, -math.inf)])
+def test_a_run_that_diverged_is_not_in_the_plane(bad: tuple[float, float]) -> None:
+    good = (3.6, -20.0)
+    for runs in ({"bad": bad, "good": good}, {"good": good, "bad": bad}, {"bad": bad}):
+        drawn = rate_distortion(runs, "light").to_dict()
+        names = [name for trace in drawn["data"] if trace["mode"] == "markers" for name in trace["text"]]
+        assert names == [name for name in runs if name == "good"]
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,21 @@ from streamlit.testing.v1 import AppTest
 
 from tests.page_helpers import button, html, labels, links, open_page, said
 from tests.race_helpers import HEADLINE, RECORDED, recorded_race, without_engine
-from ui.race_outcome import _mean
+from ui.contents import entry
+from ui.parts import safe
 from ui.ways import cured_run
 from vae_core.config import RunConfig
-from vae_core.races.heats import Heat, enter, heat, start
+from vae_core.races.heats import Heat, enter, heat, heat_of, heats, start
 from vae_core.races.running import Summary
+from vae_core.races.telling import mean_of
 from vae_core.runs import RunStore
 from vae_core.spec import InputError
 
+CARD = '{{"race": "headline", {}}}'
+ODD = (
+    '"created": 1, "entries": [3]', '"created": 1, "entries": [["a", "../b"]]', '"created": NaN, "entries": []',
+    f'"created": {"1" * 401}, "entries": []', '"entries": []',
+)  # fmt: skip
 TWO = [lane for lane in HEADLINE.members(1) if lane.name in RECORDED]
 
 
@@ -31,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
 
 def choose(app: AppTest, name: str, act: str) -> AppTest:
     """The page after something was chosen from the menu of a race."""
-    return app.menu_button(key=f"menu-race-{name}").click(act).run()
+    return app.menu_button(key=f"menu-race:{name}").click(act).run()
 
 
 def menus(app: AppTest) -> dict[str, list[str]]:
@@ -57,23 +64,27 @@ def test_the_newest_races_come_first_and_all_at_one_press(store: RunStore) -> No
     app = open_page("race")
     assert len([label for label in links(app) if label.startswith("Who escapes")]) == 10
     button(app, "Show all 12 races").click().run()
-    assert len([label for label in links(app) if label.startswith("Who escapes")]) == 12
+    shown = [label for label in links(app) if label.startswith("Who escapes")]
+    order = [f"Who escapes \\(headline-{number}\\)" for number in range(12, 1, -1)]
+    assert shown == [*order, "Who escapes \\(headline\\)"]
+    heat(store, "headline-3").rename("An old one")
+    assert [one.name for one in heats(store)][9] == "headline-3"
 
 
 def test_a_race_has_the_title_that_it_was_given(store: RunStore) -> None:
     begun = recorded_race(store)
     begun.rename("  <b>Class 3b</b>\n")
-    assert heat(store, "headline").title == "<b>Class 3b</b>"
+    assert heat(store, "headline").card().title == "<b>Class 3b</b>"
     assert "Class 3b" in "".join(links(open_page("race")))
     shown = html(open_page("race", race="headline"))
     assert "&lt;b&gt;Class 3b&lt;/b&gt;, started" in shown
     assert "<b>Class" not in shown
     enter(begun, TWO[:1])
-    assert begun.title == "<b>Class 3b</b>"
+    assert begun.card().title == "<b>Class 3b</b>"
     with pytest.raises(InputError, match="80 are possible"):
         begun.rename("x" * 81)
     begun.rename("")
-    assert begun.title == ""
+    assert begun.card().title == ""
 
 
 def test_a_race_is_thrown_away_whole_and_comes_back_whole(store: RunStore) -> None:
@@ -110,23 +121,13 @@ def test_a_lane_that_was_thrown_away_is_named_and_the_other_stands_alone(store: 
     path = store.trash(first.name)
     app = open_page("race", race="headline", left=first.name)
     assert not app.exception
-    assert f"Thrown away: constant 1 ({first.name})." in said(app)
+    assert f"Thrown away, or not to be read: constant 1 ({first.name})." in said(app)
     assert [box.value for box in app.selectbox if box.label in ("Left", "Right")] == [second.name]
     assert "Which of the two" not in str(open_page("race", race="headline", ask="1"))
     store.restore(path)
     app = open_page("race", race="headline")
     assert "Thrown away" not in said(app)
     assert [box.value for box in app.selectbox if box.label in ("Left", "Right")] == [first.name, second.name]
-
-
-def test_more_lanes_do_not_make_a_race_forget_what_was_thrown_away(store: RunStore) -> None:
-    begun = recorded_race(store)
-    (_, first), (lane, second) = begun.entries()
-    path = store.trash(second.name)
-    enter(begun, [one for one in HEADLINE.members(1) if one.name == "delayed"])
-    assert [(name, run.name) for name, run in begun.gone()] == [(lane, second.name)]
-    store.restore(path)
-    assert [run.name for _, run in begun.entries()][:2] == [first.name, second.name]
 
 
 def test_the_sides_of_a_race_are_in_its_address(store: RunStore) -> None:
@@ -145,7 +146,6 @@ def test_a_run_leads_to_its_race(store: RunStore) -> None:
     assert links(open_page("watch", run=run.name))["Its race"] == ("race", "race=headline")
     assert "Its race" not in links(open_page("watch", run="digits-z2"))
     app = open_page("race", run=run.name)
-    assert app.query_params == {"race": "headline"}
     assert "Who escapes (headline), started" in html(app)
     assert "Start the race" in labels(open_page("race", run="digits-z2"))
     assert links(app)["All races"] == ("race", "")
@@ -153,17 +153,16 @@ def test_a_run_leads_to_its_race(store: RunStore) -> None:
 
 def test_a_race_that_waits_says_for_what(store: RunStore, tmp_path: Path) -> None:
     busy = store.create(RunConfig(), "busy")
+    busy.relabel(title="![x](http")
     begun = start(store, "headline", TWO)
-    assert "The rest waits" not in said(open_page("race", race="headline"))
+    assert "Queued while" not in said(open_page("race", race="headline"))
     (busy.path / "status.json").write_text(f'{{"state": "running", "heartbeat": {time.time()}}}')
-    waits = "until busy has ended or is stopped."
     with busy.lock():
-        assert f"0 of 2 runs are done; 0% of all updates. The rest waits {waits}" in said(
-            open_page("race", race="headline")
-        )
+        whole = "0 of 2 runs are done; 0% of all updates. Queued while ![x](http is trained."
+        assert whole.replace("![x](http", safe("![x](http")) in said(open_page("race", race="headline"))
         member = begun.entries()[0][1].name
-        assert f"It waits {waits}" in said(open_page("watch", run=member))
-    assert "HELD" not in said(open_page("watch", run="busy"))
+        assert "Queued while" in said(open_page("watch", run=member))
+        assert "Queued while" not in said(open_page("watch", run="busy"))
 
 
 def test_a_race_that_has_no_results_yet_tells_its_prediction_to_who_has_answered(store: RunStore) -> None:
@@ -180,7 +179,7 @@ def test_a_race_that_has_no_results_yet_tells_its_prediction_to_who_has_answered
 )
 def test_an_estimate_above_its_bound_is_called_noise(information: float, kl: float, text: str) -> None:
     mean: dict[str, float | None] = {"mutual_information": information, "kl": kl}
-    assert _mean(Summary("lane", 1, mean, dict.fromkeys(mean)), "mutual_information") == text
+    assert mean_of(Summary("lane", 1, mean, dict.fromkeys(mean)), "mutual_information") == text
 
 
 def test_a_cure_that_worked_is_put_beside_what_it_cured(store: RunStore) -> None:
@@ -197,12 +196,82 @@ def test_a_cure_that_worked_is_put_beside_what_it_cured(store: RunStore) -> None
 
 def test_a_card_that_is_not_one_hides_no_other_race(store: RunStore) -> None:
     recorded_race(store)
-    for name, text in (("list", "[1]"), ("odd", '{"race": "headline", "created": "x", "entries": [3]}'), ("none", "{")):
-        Heat(store, name).path.write_text(text)
-    app = open_page("race")
-    assert not app.exception
-    assert "Who escapes \\(headline\\)" in links(app)
-    for name in ("list", "odd", "none"):
-        app = open_page("race", race=name)
+    odd = ["[1]", "{", '{"race": "headline", "created": "x", "entries": []}', *map(CARD.format, ODD)]
+    for number, text in enumerate(odd):
+        Heat(store, f"odd-{number}").path.write_text(text)
+    for page in ("home", "race"):
+        app = open_page(page)
+        assert not app.exception
+        assert "Who escapes \\(headline\\)" in links(app)
+    for number in range(len(odd)):
+        app = open_page("race", race=f"odd-{number}")
         assert not app.exception
         assert "its file cannot be read" in app.error[0].value.lower()
+        assert "Start the race" in labels(app)
+
+
+def test_a_card_may_name_a_run_twice_and_its_race_and_title_may_be_unknown(store: RunStore) -> None:
+    begun = recorded_race(store)
+    name = begun.entries()[0][1].name
+    text = f'{{"race": "old", "created": 1, "entries": [["a", "{name}"], ["b", "{name}"]], "title": null}}'
+    begun.path.write_text(text)
+    assert begun.card().title == ""
+    assert [run.name for _, run in begun.entries()] == [name]
+    assert "headline" in links(open_page("race"))
+    app = open_page("race", race="headline")
+    assert not app.exception
+    assert "There is no race 'old'" in app.error[0].value
+    begun.rename("Ours")
+    assert "Ours" in links(open_page("race"))
+
+
+def test_a_run_that_cannot_be_read_takes_no_other_away(store: RunStore) -> None:
+    begun = recorded_race(store)
+    (lane, first), (_, second) = begun.entries()
+    (first.path / "config.json").write_text("{")
+    app = open_page("race", race="headline")
+    assert not app.exception
+    assert not app.error
+    assert f"not to be read: {lane} ({first.name})" in said(app)
+    assert app.selectbox(key="left-headline").value == second.name
+
+
+def test_who_has_answered_may_throw_one_of_the_two_away(store: RunStore) -> None:
+    begun = recorded_race(store)
+    app = open_page("race", race="headline", ask="1")
+    app.button_group[0].select("both").run()
+    button(app, "Show what came of it").click().run()
+    assert "You said: both. It was the right one." in said(app)
+    store.trash(begun.entries()[0][1].name)
+    again = open_page("race", race="headline", ask="1")
+    again.session_state["given-race:headline"] = "both"
+    again.run()
+    assert not again.exception
+    assert "You said" not in said(again)
+
+
+def test_a_run_may_have_the_name_of_a_race(store: RunStore) -> None:
+    recorded_race(store)
+    for name in ("headline", "race-headline"):
+        store.create(RunConfig(), name, state="stopped")
+    assert not open_page("home").exception
+    app = open_page("race", race="headline", ask="1")
+    app.button_group[0].select("both").run()
+    button(app, "Show what came of it").click().run()
+    app.query_params["run"] = "headline"
+    app.query_params["ask"] = "1"
+    assert not app.switch_page(entry("collapse").script).run().exception
+
+
+def test_a_run_that_only_has_the_name_of_a_member_is_none(store: RunStore) -> None:
+    begun = recorded_race(store)
+    lane, run = begun.entries()[0]
+    path = store.trash(run.name)
+    store.create(RunConfig(latent=3), run.name, state="stopped")
+    assert [other.name for _, other in begun.gone()] == [run.name]
+    back = store.restore(path)
+    assert back.name != run.name
+    assert heat_of(back) is None
+    assert back.name in "".join(links(open_page("home")))  # no race lists it
+    enter(begun, [one for one in TWO if one.name == lane])
+    assert len({other.name for _, other in begun.members()}) == 3

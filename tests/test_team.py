@@ -486,9 +486,9 @@ def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore,
     assert not app.exception
     assert "warm-up × 2" in html(app)
     mean = sum(evaluation(run)["elbo"] for run in runs(begun)[:2]) / 2
-    assert f"{abs(mean):.1f} ±" in html(app)
+    assert f"{abs(mean):.2f} ±" in html(app)
     never = ", ".join(lane.name for lane in race("headline").lanes)
-    assert f"Its other lanes have not been started: {never}. “Add a schedule” runs them." in said(app)
+    assert f"These lanes have no run here: {never}. “Add a schedule” runs them." in said(app)
 
 
 def test_a_race_that_is_held_up_says_so_and_can_be_resumed(pages: RunStore, begun: Heat) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.asking_first import answer, ask, asking_link, may_tell
-from ui.collapse_cure import NONE, about, what_to_do
+from ui.collapse_cure import in_words, what_to_do
 from ui.collapse_folds import folds
 from ui.data import config_of
 from ui.handin import tell
@@ -20,7 +20,7 @@ from vae_core.handin import Finding
 from vae_core.opened import Opened
 from vae_core.palette import Theme
 from vae_core.plots import KNOBS
-from vae_core.report import Report, report, words
+from vae_core.report import Report, report
 from vae_core.runs import LIVE, Run
 from vae_core.verdicts import Kind, Verdict, judge
 
@@ -195,13 +195,7 @@ def _answer(run: Run, said: Verdict) -> str:
 
 def _finding(run: Run, said: Verdict, found: Report) -> Finding:
     """What this page says, for the one that is handed in."""
-    config, cure = config_of(run), said.cure
-    if cure is None:
-        more = "Let it go on." if run.state in LIVE else "Nothing at this step: a later one tells more."
-        remedy = NONE.get(said.kind, more)
-    else:
-        first = "Nothing needs a cure. For a code in use, ask for another objective: " * (said.kind == "optimal")
-        remedy = f"{first}{words.again(config, cure)} {about(config, cure)}"
+    remedy = in_words(run, said)
     return Finding(said.sentence, tuple(said.why), remedy, _when(found) + _measured(found), _answer(run, said))
 
 

@@ -12,13 +12,12 @@ from ui.data import Summary, last_rows, store, summaries, test_rows
 from ui.numbers import table
 from ui.parts import hint, lead, one_line, plain, told, tone
 from vae_core.captions import nats
-from vae_core.comparison import Entrant, differences, obstacles, ranking
+from vae_core.comparison import Entrant, differences, noise, obstacles, ranking
 from vae_core.glossary import term
 from vae_core.plots import KNOBS, curves, rate_distortion
 from vae_core.records import number
 
 MOST = 6
-NOISE = " (noise: above KL)"  # of an estimate that is above what it cannot be above
 FIRST = ("digits-annealed", "digits-collapsed")
 QUANTITIES = ("elbo", "reconstruction", "kl", "beta")
 NUMBERS = ("elbo", "reconstruction", "kl", "mutual_information", "active_units")
@@ -71,9 +70,11 @@ def _figures(rows: Sequence[Summary], *, plane: bool) -> None:
             titles[row.name]: [(one["step"], number(one.get(quantity))) for one in test_rows(store()[row.name])]
             for row in rows
         }
-        st.plotly_chart(curves(lines, quantity or "elbo", theme), config=KNOBS, key="curves")
+        drawn = curves(lines, quantity or "elbo", theme)
+        st.plotly_chart(drawn, config=KNOBS, key="curves")
         shown = f"{term(quantity or 'elbo').label} of test images by step{_unit(quantity)}."
-        st.caption(f"{shown} An arrow says how far a curve goes outside of the frame.")
+        outside = any(note["text"][:1] in "↓↑" for note in drawn.to_dict()["layout"].get("annotations", ()))
+        st.caption(shown + " Arrows: how far curves go outside of the frame." * outside)
     if right is None:
         return
     with right:
@@ -100,13 +101,13 @@ def _numbers(rows: Sequence[Summary], *, best: bool) -> None:
     """A row a quantity, a column a run; the leading ELBO is bold where runs may be ranked."""
     ends = [last_rows(store()[row.name]).get("test", {}) for row in rows]
     under_way = [Entrant(row.title, row.config, end).unfinished for row, end in zip(rows, ends, strict=True)]
-    finished = [end for end, rest in zip(ends, under_way, strict=True) if best and "elbo" in end and not rest]
-    leading = max((number(end["elbo"]) for end in finished), default=math.nan)
+    elbos = [math.nan if rest else number(end.get("elbo")) for end, rest in zip(ends, under_way, strict=True)]
+    leading = max((elbo for elbo in elbos if best and math.isfinite(elbo)), default=math.nan)
     lines = [("Measured after", [rest or "all steps" for rest in under_way])] if any(under_way) else []
     for name in NUMBERS:
         cells = [html.escape(_cell(end, name, row.config.latent)) for row, end in zip(rows, ends, strict=True)]
         if name == "elbo" and len(rows) > 1:
-            ahead = [end in finished and number(end.get(name)) == leading for end in ends]
+            ahead = [elbo == leading for elbo in elbos]
             cells = [f"<strong>{cell}</strong>" if first else cell for cell, first in zip(cells, ahead, strict=True)]
         lines.append((hint(html.escape(term(name).label), term(name).hover), cells))
     st.html(table("Nats per image, test, β = 1", [plain(row.title) for row in rows], lines))
@@ -117,9 +118,8 @@ def _cell(row: dict, name: str, latent: int) -> str:
         return "–"
     if name == "active_units":
         return f"{row[name]} of {latent}"
-    value, most = number(row[name]), number(row.get("kl"))
-    above = name == "mutual_information" and value > most and nats(value) != nats(most)
-    return nats(value) + (NOISE if above else "")
+    value = number(row[name])
+    return nats(value) + (noise(value, number(row.get("kl"))) if name == "mutual_information" else "")
 
 
 def _pictures(rows: Sequence[Summary]) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from ui.data import Summary, ahead, config_of, pick_run, store, summaries, summary
+from ui.data import Summary, config_of, pick_run, store, summaries, summary
 from ui.host import ensure_engine
 from ui.labels import HOME, RUN, name_dialog, star_button, trash
-from ui.parts import one_line, page, plain, safe, sibling_row, state_mark, thumb, told
+from ui.parts import one_line, page, plain, queued_behind, safe, sibling_row, state_mark, thumb, told
 from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
 from vae_core.config import OpenedConfig
-from vae_core.races.heats import post, race_of
+from vae_core.races.heats import Heat, heat_of, post
 from vae_core.runs import HELD, LIVE, Run, requeue
 from vae_core.schedules import Constant
 
@@ -110,31 +110,33 @@ def controls(run: Run) -> None:
         _waits(run)
     else:
         _ended(run)
-    if name := race_of(run):
-        _race(run, name)
+    if begun := heat_of(run):
+        _race(run, begun)
 
 
 def _waits(run: Run) -> None:
-    """What a run in the queue waits for."""
-    if run.state == "queued" and (other := ahead(run)):
-        st.caption(f"It waits until {safe(other.title)} has ended or is stopped.")
+    """What is trained while a run is in the queue."""
+    if run.state == "queued" and (sentence := queued_behind(run)):
+        st.caption(sentence)
 
 
-def _race(run: Run, name: str) -> None:
+def _race(run: Run, begun: Heat) -> None:
     """The way to the race that a run is in, and what its buttons do to the others."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if run.state in LIVE:
-            st.caption("A run of a race: Pause, Stop and the pace hold for all of its runs.", width="content")
-        st.page_link(page("race"), label="Its race", query_params={"race": name})
+            st.caption(
+                "A run of a race: Pause, Stop and the pace hold for all that train as one with it.", width="content"
+            )
+        st.page_link(page("race"), label="Its race", query_params={"race": begun.name})
 
 
 def _live(run: Run) -> None:
     columns = st.columns([0.9, 0.7, 2.1, 2.1, 1.3, 1.2], vertical_alignment="center")
     paused = run.state == "paused"
-    begun = run.state != "queued"
+    queued = run.state == "queued"
     if columns[0].button(
-        "Resume" if paused else "Pause", width="stretch", key=f"hold-{run.name}", disabled=not begun,
-        help=None if begun else "It has not begun yet.",
+        "Resume" if paused else "Pause", width="stretch", key=f"hold-{run.name}", disabled=queued,
+        help="It is in the queue." if queued else None,
     ):  # fmt: skip
         _post(run, Resume() if paused else Pause())
     if columns[1].button("Stop", width="stretch", key=f"stop-{run.name}"):

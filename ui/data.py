@@ -77,11 +77,10 @@ def summaries() -> list[Summary]:
 
 
 def ahead(*waiting: Run) -> Summary | None:
-    """A run of somebody else's that is being trained, which these, of one race or alone, wait for; None if none is."""
-    names = {run.name for run in waiting}
-    races = {row.race for row in summaries() if row.name in names and row.race}
-    held = (row for row in summaries() if row.state in HELD)
-    return next((row for row in held if row.name not in names and row.race not in races), None)
+    """A run that is being trained while these, alone or of one race, wait; it is not of their race. None if none is."""
+    rows, names = summaries(), {run.name for run in waiting}
+    races = {row.race for row in rows if row.name in names and row.race}
+    return next((row for row in rows if row.state in HELD and row.name not in names and row.race not in races), None)
 
 
 def _readable(runs: list[Run]) -> list[Summary]:

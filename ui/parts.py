@@ -12,7 +12,8 @@ from pathlib import Path
 import streamlit as st
 
 from ui.contents import Entry, entry, siblings
-from ui.data import Summary
+from ui.data import Summary, ahead
+from vae_core.runs import Run
 from vae_core.spec import InputError
 
 STYLE = Path(__file__).with_name("frame.css").read_text("utf-8")
@@ -70,7 +71,7 @@ def next_step(label: str, name: str, **query: str | list[str]) -> None:
 
 
 def lead(sentence: str) -> None:
-    """The one sentence under a page's title; ours, never a user's."""
+    """The one sentence under a page's title: HTML, in which a user's text is escaped."""
     st.html(f'<p class="fr-lead">{sentence}</p>')
 
 
@@ -127,6 +128,12 @@ def safe_sentence(text: str) -> str:
     if text[:1].isascii() and not NAMED.match(text):  # β is not the start of a word
         text = text[:1].upper() + text[1:]
     return SPECIAL.sub(r"\\\1", text.strip() + ("" if text.endswith(".") else "."))
+
+
+def queued_behind(*waiting: Run) -> str:
+    """That another run is trained while these wait, as Markdown; empty if none is."""
+    other = ahead(*waiting)
+    return f"Queued while {safe(other.title)} is trained." if other else ""
 
 
 def age(seconds: float) -> str:

@@ -18,7 +18,7 @@ from ui.races import title_of
 from vae_core.commands import Command, Pace, Resume, Stop
 from vae_core.comparison import headline
 from vae_core.races import Lane, Race, race
-from vae_core.races.heats import Heat, enter, heat, race_of
+from vae_core.races.heats import Heat, enter, heat, heat_of
 from vae_core.races.results import missing
 from vae_core.runs import LIVE, Run, requeue
 from vae_core.schedules import Warmup
@@ -32,39 +32,41 @@ Entry = tuple[str, Run]  # a run, and its lane
 
 def race_page() -> None:
     """The race of `?race=`, or that which the run of `?run=` is in, or the choice of one."""
-    top, begun, sentence = st.container(), None, ""
+    top = st.container()
     with told():
         if begun := _asked():
-            sentence = f"{plain(title_of(begun))}, started {age(begun.created)}."
+            chosen, sentence = race(begun.race), f"{plain(title_of(begun))}, started {age(begun.card().created)}."
+            with top:
+                heading("race", sentence)
+            _held(begun, chosen)
+            return
     with top:
-        heading("race", sentence)
-    if not sentence or begun is None:
-        choose()
-        return
-    with told():
-        _held(begun, race(begun.race))
+        heading("race")
+    choose()
 
 
 def _asked() -> Heat | None:
-    """The race that the address asks for; its name is in the address from then on."""
-    name, run = st.query_params.get("race"), st.query_params.get("run")
-    if run and not name and (name := race_of(store()[run])):
-        st.query_params.from_dict({**st.query_params.to_dict(), "run": [], "race": name})  # one entry of the history
-    return heat(store(), name) if name else None
+    """The race that the address asks for."""
+    if name := st.query_params.get("race"):
+        return heat(store(), name)
+    run = st.query_params.get("run")
+    return heat_of(store()[run]) if run else None
 
 
 def _held(begun: Heat, chosen: Race) -> None:
     """A race that was started: two lanes large, then all of them."""
-    entries = begun.entries()
-    seen = may_tell(begun.name) or len(entries) < 2
+    entries, key = begun.entries(), f"race:{begun.name}"  # no run has a colon in its name
+    seen = may_tell(key) or len(entries) < 2
     if not seen:
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            ask(begun.name, "Which of the two ends with a code in use?", ANSWERS, "Show what came of it")
+            ask(key, "Which of the two ends with a code in use?", ANSWERS, "Show what came of it")
     if gone := begun.gone():
         runs = ", ".join(f"{safe(lane)} ({run.name})" for lane, run in gone)
-        st.caption(f"Thrown away: {runs}. What is still in the trash can be restored on Home.")
+        st.caption(f"Thrown away, or not to be read: {runs}. What is in the trash can be restored on Home.")
     if entries:
         _lanes(begun, entries, seen=seen)
+    else:
+        st.page_link(page("race"), label="All races")
     _join(begun, chosen)
     outcome(begun, seen=seen)
 
@@ -88,7 +90,7 @@ def _lanes(begun: Heat, entries: Sequence[Entry], *, seen: bool) -> None:
     race_figure(
         [run for _, run in shown], headline=headline(configs[0], configs[-1]) if shown[1:] else "", ask=not seen
     )
-    _answered(begun, [run for _, run in shown])
+    _answered(answer(f"race:{begun.name}"), [run for _, run in shown])
     with st.container(horizontal=True, vertical_alignment="center"):
         for side, (_, run) in zip(SIDES, shown, strict=False):
             st.page_link(page("watch"), label=f"Open the {side} run", query_params={"run": run.name})
@@ -115,12 +117,12 @@ def _chosen(begun: Heat, entries: Sequence[Entry], side: str) -> Entry:
     return known[chosen]
 
 
-def _answered(begun: Heat, shown: Sequence[Run]) -> None:
+def _answered(given: str | None, shown: Sequence[Run]) -> None:
     """What the reader said, if they were asked, and once both have ended whether it came so."""
-    if not (given := answer(begun.name)):
+    if given is None or len(shown) < 2:
         return
     rows = [summary(run) for run in shown]
-    came = ANSWERS[CAME.index(tuple(row.in_use > 0 for row in rows))]
+    came = ANSWERS[CAME.index((rows[0].in_use > 0, rows[1].in_use > 0))]
     over = all(row.measured and row.state == "done" for row in rows)
     st.caption(f"You said: {given}. " + (("It came so." if given == came else f"It was {came}.") if over else ""))
 

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from ui.compare import NOISE
-from ui.data import ahead, store
+from ui.data import store
 from ui.host import ensure_engine
 from ui.numbers import table
-from ui.parts import hint, one_line, plain
-from vae_core.captions import nats
+from ui.parts import hint, plain, queued_behind, told
 from vae_core.comparison import Entrant, obstacles
 from vae_core.glossary import term
 from vae_core.plots import KNOBS, rate_distortion
 from vae_core.races import Race, comparable, race, summarise
 from vae_core.races.heats import Heat, heat
-from vae_core.races.results import evaluation, missing, neglected, results
+from vae_core.races.results import is_awaited, missing, neglected, results
 from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result, Summary
+from vae_core.races.telling import mean_of, places
 from vae_core.runs import LIVE, Run, requeue
 from vae_core.spec import InputError
 
@@ -40,11 +39,15 @@ def _phase(begun: Heat) -> tuple[bool, bool, bool]:
     """Whether more is to come (a run that lives, or is done and not measured), to stop, and to resume."""
     states = {run: run.state for _, run in begun.entries()}
     lives, held = (any(state in these for state in states.values()) for these in (LIVE, HELD_UP))
-    return lives or any(state == "done" and not evaluation(run) for run, state in states.items()), lives, held
+    return lives or any(state == "done" and is_awaited(run) for run, state in states.items()), lives, held
 
 
 def _now(name: str, *, drawn: tuple[bool, bool, bool], seen: bool) -> None:
-    begun = heat(store(), name)
+    with told():
+        _tell(heat(store(), name), drawn=drawn, seen=seen)
+
+
+def _tell(begun: Heat, *, drawn: tuple[bool, bool, bool], seen: bool) -> None:
     for run in neglected(begun):
         with contextlib.suppress(InputError):  # somebody has asked for it already
             requeue(run)
@@ -61,7 +64,7 @@ def _now(name: str, *, drawn: tuple[bool, bool, bool], seen: bool) -> None:
         return
     lanes = summarise(found)
     heads = [hint(html.escape(term(one).label), term(one).hover) for one in MEASURED]
-    rows = [(plain(f"{lane.name} × {lane.seeds}"), [html.escape(_mean(lane, m)) for m in MEASURED]) for lane in lanes]
+    rows = [(plain(f"{lane.name} × {lane.seeds}"), [html.escape(mean_of(lane, m)) for m in MEASURED]) for lane in lanes]
     st.html(table("Mean ± sd over seeds", heads, rows))
     st.caption(
         f"Nats per image, whole test split, β = 1. NLL with K = {SAMPLES} on {IMAGES} images at most; it errs high."
@@ -81,8 +84,8 @@ def _progress(runs: Sequence[Run]) -> str:
     share = sum(run.status().step for run in runs) / sum(run.config.steps for run in runs)
     others = [f", {count} {state}" for state in (*HELD_UP, "failed") if (count := states.count(state))]
     trained = f"{done} of {len(runs)} runs are done{''.join(others)}; {math.floor(100 * share)}% of all updates."
-    waits = ahead(*runs) if "queued" in states and set(states) <= {"queued", "done", "stopped"} else None
-    return trained + (f" The rest waits until {one_line(waits.title)} has ended or is stopped." if waits else "")
+    waits = "queued" in states and set(states) <= {"queued", "done", "stopped"}
+    return trained + (f" {sentence}" if waits and (sentence := queued_behind(*runs)) else "")
 
 
 def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
@@ -90,22 +93,9 @@ def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
     if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
         st.caption("These lanes have different likelihoods, so their ELBOs bound different things: no one plane.")
         return
-    costs = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in lanes}
-    places = {name: (kl, elbo + kl) for name, (kl, elbo) in costs.items()}
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    st.plotly_chart(rate_distortion(places, theme), config=KNOBS, key="race-plane")
+    st.plotly_chart(rate_distortion(places(lanes), theme), config=KNOBS, key="race-plane")
     st.caption("What the code costs, and what is lost. On a dotted line the ELBO is the same.")
-
-
-def _mean(one: Summary, name: str) -> str:
-    """Mean ± sd; where an estimate is above what it cannot be above, that is said."""
-    mean, sd = one.mean[name], one.sd[name]
-    digits = nats if name != "active_units" else "{:.0f}".format if sd is None else "{:.1f}".format
-    if mean is None:
-        return "–"
-    most = one.mean["kl"]
-    above = name == "mutual_information" and most is not None and mean > most and nats(mean) != nats(most)
-    return (digits(mean) if sd is None else f"{digits(mean)} ± {digits(sd)}") + (NOISE if above else "")
 
 
 def _check(begun: Heat, chosen: Race, found: Sequence[Result]) -> None:
@@ -117,7 +107,7 @@ def _check(begun: Heat, chosen: Race, found: Sequence[Result]) -> None:
     if under_way := [lane.name for lane in chosen.lanes if lane.name not in known and lane.name not in absent]:
         st.caption(f"It is checked when every lane has ended. Not yet: {', '.join(under_way)}.")
     if absent:
-        st.caption(f"Its other lanes have not been started: {', '.join(absent)}. “Add a schedule” runs them.")
+        st.caption(f"These lanes have no run here: {', '.join(absent)}. “Add a schedule” runs them.")
     if under_way or absent:
         return
     held_to = comparable(chosen, found)

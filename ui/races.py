@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 
 import streamlit as st
 
 from ui.data import store
 from ui.labels import RACES, News, act, news
-from ui.parts import age, one_line, page, plain, safe, state_mark, told
+from ui.parts import age, one_line, page, safe, state_mark, told
 from vae_core.races import RACES as KINDS
 from vae_core.races.heats import Heat, heats
 from vae_core.runs import HELD, LONGEST_TITLE
@@ -23,7 +22,7 @@ FROM_WORST = ("failed", "crashed", "stalled", "running", "paused", "queued", "in
 
 def races_list() -> None:
     """The races so far that have a run left, the newest first."""
-    found = [one for one in heats(store()) if _is_there(one)]
+    found = [one for one in heats(store()) if any(run.path.is_dir() for _, run in one.members())]
     if not found:
         news(RACES)
         return
@@ -39,15 +38,11 @@ def races_list() -> None:
 
 
 def title_of(begun: Heat) -> str:
-    """What its users call it, else the race's own title and its name."""
-    return one_line(begun.title) or f"{KINDS[begun.race].title} ({begun.name})" if begun.race in KINDS else begun.name
-
-
-def _is_there(begun: Heat) -> bool:
-    """One broken file hides none of the others."""
-    with contextlib.suppress(InputError):
-        return bool(begun.entries())
-    return False
+    """What its users call it, else the race's own title and its name; it may be a user's text."""
+    card = begun.card()
+    if title := one_line(card.title):
+        return title
+    return f"{KINDS[card.race].title} ({begun.name})" if card.race in KINDS else begun.name
 
 
 def _show_all() -> None:
@@ -60,44 +55,41 @@ def _row(begun: Heat) -> None:
     state = next((one for one in FROM_WORST if states[one]), "done")
     count = states.total()
     about = f"{count} {'run' if count == 1 else 'runs'}"
-    title = title_of(begun)
+    title, begun_at = title_of(begun), age(begun.card().created)
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.page_link(page("race"), label=safe(title), query_params={"race": begun.name}, width="stretch")
-        st.html(
-            f'<div class="fr-race"><span>{about}</span>{state_mark(state)}<span>{age(begun.created)}</span></div>',
-            width="content",
-        )
+        cells = f"<span>{about}</span>{state_mark(state)}<span>{begun_at}</span>"
+        st.html(f'<div class="fr-race">{cells}</div>', width="content")
         acts = [NAME] if any(states[held] for held in HELD) else [NAME, TRASH]
         chosen = st.menu_button(
-            f"Menu of {safe(title)}",
-            acts,
-            key=f"menu-race-{begun.name}",
-            type="tertiary",
-            on_click=_menu,
-            args=(begun,),
-        )
+            f"Menu of {safe(title)}", acts, key=_menu_key(begun), type="tertiary", on_click=_menu, args=(begun,)
+        )  # fmt: skip
         if chosen == NAME:
             _name_dialog(begun)
 
 
 def _menu(begun: Heat) -> None:
-    if st.session_state[f"menu-race-{begun.name}"] == TRASH:
+    if st.session_state[_menu_key(begun)] == TRASH:
         act(RACES, lambda: _throw(begun))
+
+
+def _menu_key(begun: Heat) -> str:
+    return f"menu-race:{begun.name}"  # no run has a colon in its name
 
 
 def _throw(begun: Heat) -> News:
     """All of its runs into the trash, or none."""
-    runs = [run for _, run in begun.entries()]
-    if any(run.state in HELD for run in runs):
-        raise InputError(f"the race {title_of(begun)} is being trained", fix="stop it first")
-    return News(RACES, title=title_of(begun), paths=tuple(store().trash(run.name) for run in runs))
+    title = title_of(begun)
+    if any(run.state in HELD for _, run in begun.entries()):
+        raise InputError(f"the race {title} is being trained", fix="stop it first")
+    return News(RACES, title=title, paths=tuple(begun.trash()))
 
 
 @st.dialog("Name")
 def _name_dialog(begun: Heat) -> None:
     """A title for a race; its name, and so its links, stay what they are."""
     with st.form(f"race-label-{begun.name}", border=False):
-        title = st.text_input("Title", begun.title[:LONGEST_TITLE], LONGEST_TITLE, placeholder=plain(title_of(begun)))
+        title = st.text_input("Title", one_line(begun.card().title), LONGEST_TITLE, placeholder=begun.name)
         st.caption(f"Links keep the name {begun.name}.")
         if st.form_submit_button("Save", type="primary"):
             with told():

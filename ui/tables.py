@@ -15,6 +15,7 @@ from vae_core.captions import nats
 from vae_core.glossary import term
 from vae_core.imports import add
 from vae_core.presets import PRESETS
+from vae_core.races.heats import heats
 from vae_core.runs import HELD, LIVE
 
 NUMBERS = ("elbo", "kl", "in_use")  # entries of the glossary
@@ -26,7 +27,9 @@ NAME, TRASH = "Name and note", "Move to trash"
 @st.fragment
 def run_list() -> None:
     """The user's runs, those with a star first, then the newest; nats per image on test images, at β = 1."""
-    own = sorted((row for row in summaries() if not row.shipped and _listed(row)), key=lambda row: not row.star)
+    raced = {run.name for one in heats(store()) for _, run in one.members()}  # these stand on the pages of their races
+    own = [row for row in summaries() if not row.shipped and (row.star or row.name not in raced)]
+    own.sort(key=lambda row: not row.star)
     with st.container(horizontal=True, vertical_alignment="center", key="run-list-head"):
         st.subheader("Your runs", anchor=False, width="content")
         news(LIST)
@@ -42,11 +45,6 @@ def run_list() -> None:
     if len(shown) < len(found):
         st.button(f"Show all {len(found):,}", key="show-all", on_click=_show_all)
     trash_can(LIST)
-
-
-def _listed(row: Summary) -> bool:
-    """The many runs of races stand on their pages, unless one has a star."""
-    return not row.race or row.star
 
 
 def _searched(rows: list[Summary]) -> list[Summary]:

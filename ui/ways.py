@@ -58,6 +58,6 @@ def after_collapse(run: Run, said: Verdict | None) -> None:
     elif said.kind == "optimal":
         next_step("Race where no schedule helps", "race", kind="no-help")
     elif said.kind in ("stuck", "dead") or (said.kind == "too-early" and said.cure is not None):
-        next_step("Races of β = 1 against what may escape", "race")
+        next_step("Watch a race: who escapes?", "race")
     else:
         next_step(TOUCH, "latent", run=run.name)

@@ -34,9 +34,18 @@ def nats(value: float | int) -> str:
 
 
 def apart(one: float, other: float) -> float:
-    """How much more the one is, by how both are printed: then the difference is what a reader finds, too."""
-    digits = 1 if min(abs(one), abs(other)) >= 0.995 else 2
-    return round(round(one, digits) - round(other, digits), digits)
+    """How much more the one is, by how `nats` prints both: then the difference is what a reader finds, too."""
+    digits = [1 if abs(value) >= 0.995 else 2 for value in (one, other)]
+    return round(round(one, digits[0]) - round(other, digits[1]), max(digits))
+
+
+def with_error(value: float, error: float) -> str:
+    """A number of nats and how far it may be off, both to the digit that the second is known to."""
+    if not math.isfinite(value) or not math.isfinite(error):
+        return nats(value)
+    digits = 2 if abs(error) < 0.995 else 1
+    text = f"{abs(value):,.{digits}f}"
+    return f"{MINUS if value < 0 and float(text.replace(',', '')) else ''}{text} ± {abs(error):,.{digits}f}"
 
 
 def weight(beta: float | int) -> str:
@@ -57,7 +66,8 @@ def _balance(h: History, verdict: str) -> str:
     cost = f"the code costs {nats(h.now.kl)}"
     if math.isnan(h.baseline):
         return f"{_latents(h)} in use: {cost} nats, and the ELBO is {nats(h.now.elbo)}."
-    return f"{_latents(h)} in use: reconstruction gains {nats(h.gain)} nats, {cost}. {verdict}"
+    gain = apart(h.now.reconstruction, h.baseline)
+    return f"{_latents(h)} in use: reconstruction gains {nats(gain)} nats, {cost}. {verdict}"
 
 
 # Each rule below sees only histories that the rules above it in RULES had nothing to say of.
@@ -105,7 +115,8 @@ def collapsed(h: History) -> str | None:
         return None
     *_, since = takewhile(lambda point: point.empty, reversed(h.points))
     if not h.live:
-        return f"By step {h.now.step:,} the code is empty, and has been since step {since.step:,}."
+        when = f", and has been since step {since.step:,}" if since.step < h.now.step else ""
+        return f"At step {h.now.step:,} the code is empty{when}."
     if h.used:
         return f"Collapsed at step {since.step:,}: at β = {weight(since.beta)} the last latent fell silent."
     return f"Collapsed at step {since.step:,}: q(z|x) fell onto the prior, and the band is gone."
@@ -133,7 +144,8 @@ def halted(h: History) -> str | None:
     """The run stands, and may go on: no more than what is known so far."""
     if h.live:
         return None
-    worth = f"paid {nats(h.net)} nats net" if h.net > 0 else f"cost {nats(-h.net)} nats more than it brought"
+    net = apart(h.now.elbo, h.baseline)
+    worth = f"paid {nats(net)} nats net" if h.net > 0 else f"cost {nats(-net)} nats more than it brought"
     known = f"the code {worth}" if math.isfinite(h.net) else f"the ELBO was {nats(h.now.elbo)}"
     return f"By step {h.now.step:,}, {_latents(h)} were in use; {known}."
 

@@ -33,6 +33,7 @@ PARTS = {
 }
 WHOLES = {"model": ("net", "likelihood", "latent"), "data": ("dataset",), "seed": ("seed",), "β": ("beta",)}
 PLURAL = ("dataset", "net", "encoder_steps")
+NOISE = " (noise: above KL)"
 NO_TWO = "There are no two ELBOs to compare yet."
 
 
@@ -57,10 +58,9 @@ class Entrant:
     @property
     def unfinished(self) -> str:
         """How far a run has come that was measured before its last step; empty for others."""
-        step, steps = self.row.get("step"), self.config.steps
-        if step is None or isinstance(self.config, OpenedConfig) or step >= steps:
-            return ""
-        return f"{step:,} of {steps:,} steps"
+        step, steps = number(self.row.get("step")), self.config.steps
+        known = step < steps and not isinstance(self.config, OpenedConfig)
+        return f"{step:,.0f} of {steps:,} steps" if known else ""
 
 
 def protocol(entrant: Entrant) -> dict[str, str]:
@@ -122,6 +122,13 @@ def _flat(tree: dict[str, Any], above: str = "") -> dict[str, str]:
     for name, value in tree.items():
         found |= _flat(value, f"{above}{name}.") if isinstance(value, dict) else {f"{above}{name}": str(value)}
     return found
+
+
+def noise(information: float | None, kl: float | None) -> str:
+    """What to say of an estimate of the mutual information that is, as printed, above the KL: it can't be more."""
+    if information is None or kl is None or not information > kl or nats(information) == nats(kl):
+        return ""
+    return NOISE
 
 
 def headline(one: RunConfig, other: RunConfig) -> str:

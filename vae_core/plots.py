@@ -131,11 +131,11 @@ def _beyond(figure: go.Figure, lines: Mapping[str, Points], span: tuple[float, f
 def rate_distortion(runs: Mapping[str, tuple[float, float]], theme: Theme) -> go.Figure:
     """Runs in the plane of rate (KL) and distortion (−reconstruction), both in nats; on a dotted line the ELBO is one.
 
-    `runs` are (KL, reconstruction) by the name to show (Alemi et al. 2018). Among very many a name may find no room
-    and shows on hover alone.
+    `runs` are (KL, reconstruction) by the name to show (Alemi et al. 2018); those that are no numbers are left out.
+    Among very many a name may find no room and shows on hover alone.
     """
     colours = PALETTES[theme]
-    places = {name: (kl, -reconstruction) for name, (kl, reconstruction) in runs.items()}
+    places = {name: (kl, -there) for name, (kl, there) in runs.items() if math.isfinite(kl + there)}
     rates, distortions = zip(*places.values(), strict=True) if places else ((0.0,), (1.0,))
     right, low, high = 1.15 * max(*rates, 1.0), min(distortions), max(distortions)
     pad = max(0.5, 0.12 * (high - low))

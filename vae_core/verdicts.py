@@ -130,7 +130,7 @@ def stuck(r: Report, config: RunConfig) -> Verdict | None:
         return None
     rise = None if _slow(r) else slower(config)
     cure = untried(config, rise, slower(config, delayed=True), smoother(config))
-    equals = "equals that" if abs(r.net) <= r.bar / 2 else f"is {nats(-r.net)} nats below that"
+    equals = "equals that" if abs(r.net) <= r.bar / 2 else f"is {nats(-words.gain(r))} nats below that"
     sentence = f"Collapsed. {words.ignores(r)[:-1]}, and the ELBO {equals} of a model without a code."
     late = f"Lowering β now will not help: the decoder has gone silent. {words.again(config, cure)}"
     why = [words.reaches(r), words.spent(r), words.responds(r), words.pull(r), words.worth(r), late]
@@ -189,7 +189,7 @@ def costly(r: Report, config: RunConfig) -> Verdict | None:
     """The code is in use and does not pay, for a reason that these diagnostics do not see."""
     if r.net > 0:
         return None
-    sentence = f"The code costs {nats(-r.net)} nats more than it brings, and no diagnostic here says why."
+    sentence = f"The code costs {nats(-words.gain(r))} nats more than it brings, and no diagnostic here says why."
     return Verdict("cannot-tell", sentence, [words.reaches(r), words.spent(r), words.ignores(r), *r.faults])
 
 

@@ -56,7 +56,7 @@ def test_lanes_that_join_train_as_one_model_and_a_race_is_handed_in(
     begun = recorded_race(server.store)
     page.goto(f"{server.url}/race?race={begun.name}")
     settled(page)
-    never = "have not been started: {}. “Add a schedule” runs them."
+    never = "These lanes have no run here: {}. “Add a schedule” runs them."
     expect(page.get_by_text(never.format("warm-up 100, warm-up 300, delayed, cyclical"))).to_be_visible(timeout=30_000)
     page.get_by_text("Add a schedule", exact=True).click()
     lanes = page.get_by_role("combobox", name="Lanes of this race")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from vae_core.captions import MINUS, nats
+from vae_core.captions import MINUS, nats, with_error
 from vae_core.config import OpenedConfig, RunConfig
 from vae_core.elsewhere import Unknown
 from vae_core.glossary import term
@@ -28,17 +28,7 @@ BINARISED = {
     "never": "Grey values as they are, of which a Bernoulli is not a likelihood: there is no ln p(x)",
 }
 BOUND = "One code for each image, with the same noise at every test; at β = 1, whatever β trained the model"
-WHOLE = 0.995  # nats from which a number has one decimal, as `captions.nats` writes it
 Fact = tuple[str, ...]
-
-
-def with_error(value: float, error: float) -> str:
-    """A number of nats and how far it may be off, both to the digit that the second is known to."""
-    if not math.isfinite(value) or not math.isfinite(error):
-        return nats(value)
-    digits = 2 if abs(error) < WHOLE else 1
-    text = f"{abs(value):,.{digits}f}"
-    return f"{MINUS if value < 0 and float(text.replace(',', '')) else ''}{text} ± {abs(error):,.{digits}f}"
 
 
 def numbers(tests: list[Record]) -> list[Fact]:

@@ -31,37 +31,41 @@ def pictures(shown: Sequence[Named]) -> str:
     for place, names in enumerate(SHEETS):
         labels = [term(name).label if name else "" for name in names]
         cells.append(f"<div>{''.join(f'<span>{html.escape(label)}</span>' for label in labels)}</div>")
-        cells += [_image(run, sheets[place], labels, title) for title, run, sheets in found]
-    steps = {f"{int(sheets[-1].stem):,}" for _, _, sheets in found}
-    note = f"Eight test images, and samples from the prior, at step {' and '.join(sorted(steps))}."
+        cells += [_image(run, sheets[place], labels, title) for title, run, (_, *sheets) in found]
+    steps = dict.fromkeys(f"{step:,}" for _, _, (step, *_) in found)
+    note = f"Eight test images, and samples from the prior, at step {' and '.join(steps)}."
     look = "pictures two" if len(found) == 2 else "pictures"
     inner = "\n".join(cells)
     return f'<figure class="sheets">\n<div class="{look}">\n{inner}\n</div>\n<figcaption>{note}</figcaption>\n</figure>'
 
 
-def _sheets(run: Run) -> tuple[Path, ...]:
-    """The images and the newest frame, if both are there and can be read."""
+def _sheets(run: Run) -> tuple[int, bytes, bytes] | None:
+    """The step of the newest frame, the images and that frame as they are printed; None if one is unreadable."""
     folder = run.path / "frames"
-    paths = (folder / "inputs.png", *sorted(folder.glob("????????.png"))[-1:])
+    newest = max(folder.glob("????????.png"), default=None)
+    if newest is None:
+        return None
     try:
-        for path in paths:
-            Image.open(path).close()
-    except OSError:
-        return ()
-    return paths if len(paths) == len(SHEETS) else ()
+        images, frame = (
+            parted(path, len(names)) for path, names in zip((folder / "inputs.png", newest), SHEETS, strict=True)
+        )
+        return int(newest.stem), images, frame
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
 
 
-def _image(run: Run, path: Path, labels: Sequence[str], title: str) -> str:
+def _image(run: Run, sheet: bytes, labels: Sequence[str], title: str) -> str:
     """A sheet as part of the page."""
     look = ' class="hard"' if run.config.dataset.shape.height <= HARD else ""
     said = ", ".join(filter(None, (title, "rows of pictures", *labels)))
-    data = base64.b64encode(parted(path, len(labels))).decode()
+    data = base64.b64encode(sheet).decode()
     return f'<img{look} alt="{html.escape(said)}" src="data:image/png;base64,{data}">'
 
 
 def parted(path: Path, rows: int) -> bytes:
     """A sheet with white between its tiles, and ink on paper where it is grey: a PNG."""
-    pixels = np.asarray(Image.open(path))
+    with Image.open(path) as image:
+        pixels = np.asarray(image)
     ink = 255 - pixels if pixels.ndim == 2 else pixels
     high, wide = ink.shape[0] // rows, ink.shape[1] // COLUMNS
     gap, depth = max(1, wide // GAP), ink.shape[2:]

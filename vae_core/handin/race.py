@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import math
 from collections.abc import Callable, Sequence
 
 from vae_core.captions import caption, nats
-from vae_core.comparison import Entrant, obstacles
+from vae_core.comparison import Entrant, noise, obstacles
 from vae_core.config import RunConfig
 from vae_core.figure import run_figure
 from vae_core.glossary import term
-from vae_core.handin.facts import BOUND, Fact, evidence, pixels, settings, split, with_error
+from vae_core.handin.facts import BOUND, Fact, evidence, pixels, settings, split
 from vae_core.handin.parts import day, document, own_words, program, section, table
 from vae_core.handin.pictures import Named, pictures
 from vae_core.handin.plane import plane
@@ -19,6 +18,7 @@ from vae_core.races import Race, Result, Summary, comparable, race, summarise
 from vae_core.races.heats import Heat
 from vae_core.races.results import results
 from vae_core.races.running import MEASURED, by_lane
+from vae_core.races.telling import mean_of, places
 from vae_core.spec import InputError
 
 UNITS = "Nats per image, on all images held out, at β = 1; active units are latents with Var(μ) above 0.01."
@@ -63,7 +63,7 @@ def _about(begun: Heat) -> str:
     counts = [(len({lane for lane, _ in entries}), "lane"), (len(entries), "run")]
     many = " and ".join(f"{count} {what}{'s' * (count > 1)}" for count, what in counts)
     data = html.escape(entries[0][1].config.dataset.title)
-    return f"A race of variational autoencoders on {data}: {begun.name}, {many}, begun on {day(begun.created)}."
+    return f"A race of variational autoencoders on {data}: {begun.name}, {many}, begun on {day(begun.card().created)}."
 
 
 def _figure(one: Named, other: Named) -> str:
@@ -99,7 +99,7 @@ def _numbers(found: Sequence[Result]) -> str:
     means = [_over_seeds(lane) for lane in summarise(found) if lane.seeds > 1]
     over_seeds = f"{table(means, 'grid', ('Mean ± sd over seeds', *heads))}\n" if means else ""
     runs = [
-        (f"{one.lane}, seed {one.config.seed}", *(_short(name, one[name]) for name in MEASURED))
+        (f"{one.lane}, seed {one.config.seed}", *(_short(one, name) for name in MEASURED))
         for own in by_lane(found).values()
         for one in own
     ]
@@ -107,20 +107,17 @@ def _numbers(found: Sequence[Result]) -> str:
 
 
 def _over_seeds(lane: Summary) -> Fact:
-    def both(name: str) -> str:
-        mean, sd = lane.mean[name], lane.sd[name]
-        if mean is None or sd is None:
-            return _short(name, mean)
-        return f"{mean:.1f} ± {sd:.1f}" if name == "active_units" else with_error(mean, sd)
-
-    return (f"{lane.name} × {lane.seeds}", *(both(name) for name in MEASURED))
+    return (f"{lane.name} × {lane.seeds}", *(mean_of(lane, name) for name in MEASURED))
 
 
-def _short(name: str, value: float | int | None) -> str:
+def _short(one: Result, name: str) -> str:
     """As the app writes it; a dash for what does not exist."""
+    value = one[name]
     if value is None:
         return "–"
-    return f"{value:g}" if name == "active_units" else nats(value)
+    if name == "active_units":
+        return f"{value:g}"
+    return nats(value) + (noise(value, one["kl"]) if name == "mutual_information" else "")
 
 
 def _plane(found: Sequence[Result]) -> str:
@@ -128,9 +125,7 @@ def _plane(found: Sequence[Result]) -> str:
     if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
         apart = "These lanes have different likelihoods, so their ELBOs bound different things: no one plane."
         return f'\n<p class="note">{apart}</p>'
-    places = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in summarise(found)}
-    shown = {name: (kl, elbo + kl) for name, (kl, elbo) in places.items() if math.isfinite(elbo + kl)}
-    if not shown:
+    if not (shown := places(summarise(found))):
         return ""
     return f'\n<div class="plane">\n{plane(shown, PLANE)}\n<p class="note">{PLANE}</p>\n</div>'
 

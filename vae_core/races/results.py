@@ -55,11 +55,12 @@ def _tries(run: Run) -> int:
 
 
 def results(heat: Heat) -> list[Result]:
-    """Of each run that was evaluated, in order of the lanes."""
+    """Of each run that was evaluated, and whose weights can be read, in order of the lanes."""
     found = []
     for lane, run in heat.entries():
         if numbers := evaluation(run):
-            found.append(Result(lane, run.config, run.model()[1], numbers, numbers["baseline"]))
+            with contextlib.suppress(InputError):
+                found.append(Result(lane, run.config, run.model()[1], numbers, numbers["baseline"]))
     return found
 
 
@@ -67,6 +68,11 @@ def missing(heat: Heat, race: Race) -> list[str]:
     """The lanes of a race that have no run in a heat of it: without them its prediction cannot be checked."""
     here = {lane for lane, _ in heat.entries()}
     return [lane.name for lane in race.lanes if lane.name not in here]
+
+
+def is_awaited(run: Run) -> bool:
+    """Whether the numbers of a run that is done are still to come: they are not after three tries that came to none."""
+    return not evaluation(run) and (_tries(run) < TRIES or run.locked())
 
 
 def neglected(heat: Heat) -> list[Run]:

@@ -117,6 +117,7 @@ class Figure {
   }
 
   report() {
+    if (!this.lanes.every((lane) => lane.news.meta || lane.over)) return; // one has not answered yet
     const state = this.lanes.map(({ news }) => news.state).join(" ");
     const report = `${state} ${this.lanes[0].news.step}`;
     if (report !== this.reported) this.settings.onState(state, this.lanes[0].news.step);

@@ -21,14 +21,11 @@ export function nats(value) {
   return fixed(value, size >= 0.995 ? 1 : 2);
 }
 
-// What a reader takes a number of nats for.
-const read = (value) => Number(value.toFixed(Math.abs(value) >= 0.995 ? 1 : 2));
-
-/** The texts of an ELBO, its reconstruction and its KL: a reader who adds them up finds that they do. */
-export function equation(elbo, reconstruction, kl) {
-  const sum = read(elbo) + read(kl);
-  const near = Math.abs(sum - reconstruction) < 0.15; // what is no equation is shown as it is
-  return { elbo: nats(elbo), reconstruction: nats(near ? sum : reconstruction), kl: nats(kl) };
+/** The texts of an ELBO, its reconstruction and its KL: all with the decimals of the smallest, for they are a sum. */
+export function equation(...terms) {
+  const known = terms.filter((value) => Number.isFinite(value));
+  const small = known.some((value) => Math.abs(value) < 0.995) && known.every((value) => Math.abs(value) < 1e6);
+  return terms.map((value) => (small && Number.isFinite(value) ? fixed(value, 2) : nats(value)));
 }
 
 /** A whole number, such as a step. */

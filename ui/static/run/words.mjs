@@ -90,8 +90,8 @@ function equationLine(root, paired) {
     const { rows, at } = view;
     line.classList.toggle("er-hidden", at === null);
     if (at === null) return;
-    const texts = equation(...["elbo", "reconstruction", "kl"].map((role) => rows.value(at, COLUMN[role])));
-    for (const [role, span] of Object.entries(values)) span.textContent = texts[role];
+    const texts = equation(...Object.keys(values).map((role) => rows.value(at, COLUMN[role])));
+    Object.values(values).forEach((span, index) => (span.textContent = texts[index]));
     if (unit) unit.textContent = unitWords(view);
   };
 }
