@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.race_helpers import HEADLINE, recorded_race
-from vae_core.races.heats import enter
-from vae_core.runs import RunStore
+from vae_core.races.heats import enter, resume
+from vae_core.runs import RunStore, Status, write_status
 from vae_core.spec import InputError
 
 
@@ -37,3 +37,16 @@ def test_a_title_that_the_disk_does_not_take_is_one_sentence(store: RunStore, mo
     monkeypatch.setattr("vae_core.races.heats.atomic_write", full)
     with pytest.raises(InputError, match="the race headline cannot be written"):
         begun.rename("Ours")
+
+
+def test_a_run_that_goes_on_takes_its_stopped_mates_along(store: RunStore) -> None:
+    begun = recorded_race(store)
+    wanted = [lane for lane in HEADLINE.members(1) if lane.name in ("delayed", "cyclical", "warm-up 100")]
+    first, second, third = enter(begun, wanted)
+    for run in (first, second):
+        write_status(run, Status("stopped", 10))
+    resume(first)
+    assert [run.state for run in (first, second, third)] == ["queued"] * 3
+    assert {run.state for _, run in begun.entries()[:2]} == {"done"}
+    with first.lock(), pytest.raises(InputError, match="being trained already"):
+        resume(first)

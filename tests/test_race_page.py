@@ -98,7 +98,7 @@ def test_the_outcome_of_a_race_is_told_at_once(held: Heat) -> None:
     assert not app.exception
     assert "You said" not in said(app)
     assert "constant 1 × 1" in html(app)
-    never = "warm-up 100, warm-up 300, delayed, cyclical"
+    never = "warm-up 100; warm-up 300; delayed; cyclical"
     assert f"These lanes have no run here: {never}. “Add a schedule” runs them." in said(app)
     assert "Show what came of it" not in labels(app)
     assert links(app)["Open the left run"] == ("watch", "run=headline-constant-1-s0")

@@ -171,7 +171,7 @@ def test_a_race_that_has_no_results_yet_tells_its_prediction_to_who_has_answered
     assert HEADLINE.prediction not in said(app)
     button(app, "Show what came of it").click().run()
     assert HEADLINE.prediction in said(app)
-    assert "It is checked when every lane has ended. Not yet: constant 1, warm-up 750." in said(app)
+    assert "It is checked when every lane has ended. Not yet: constant 1; warm-up 750." in said(app)
 
 
 @pytest.mark.parametrize(
@@ -242,9 +242,10 @@ def test_who_has_answered_may_throw_one_of_the_two_away(store: RunStore) -> None
     app.button_group[0].select("both").run()
     button(app, "Show what came of it").click().run()
     assert "You said: both. It was the right one." in said(app)
-    store.trash(begun.entries()[0][1].name)
+    names = [run.name for _, run in begun.entries()]
+    store.trash(names[0])
     again = open_page("race", race="headline", ask="1")
-    again.session_state["given-race:headline"] = "both"
+    again.session_state[":".join(["given-race:headline", *names])] = "both"
     again.run()
     assert not again.exception
     assert "You said" not in said(again)
@@ -275,3 +276,21 @@ def test_a_run_that_only_has_the_name_of_a_member_is_none(store: RunStore) -> No
     assert back.name in "".join(links(open_page("home")))  # no race lists it
     enter(begun, [one for one in TWO if one.name == lane])
     assert len({other.name for _, other in begun.members()}) == 3
+
+
+def test_a_warm_up_that_is_there_is_run_again_with_the_next_seed(store: RunStore) -> None:
+    begun = recorded_race(store)
+    for _ in range(2):
+        button(open_page("race", race="headline"), "Add this warm-up").click().run()
+    assert [(lane, run.config.seed) for lane, run in begun.entries()][1:] == [
+        ("warm-up 750", 0), ("warm-up 750", 1), ("warm-up 750", 2),
+    ]  # fmt: skip
+
+
+def test_another_pair_is_another_question(store: RunStore) -> None:
+    begun = recorded_race(store)
+    app = open_page("race", race="headline", ask="1")
+    button(app, "Show what came of it").click().run()
+    assert "Show what came of it" not in labels(app)
+    app.selectbox(key="left-headline").set_value(begun.entries()[1][1].name).run()
+    assert "Show what came of it" in labels(app)

@@ -487,7 +487,7 @@ def test_a_finished_heat_has_its_table_and_says_what_is_missing(pages: RunStore,
     assert "warm-up × 2" in html(app)
     mean = sum(evaluation(run)["elbo"] for run in runs(begun)[:2]) / 2
     assert f"{abs(mean):.2f} ±" in html(app)
-    never = ", ".join(lane.name for lane in race("headline").lanes)
+    never = "; ".join(lane.name for lane in race("headline").lanes)
     assert f"These lanes have no run here: {never}. “Add a schedule” runs them." in said(app)
 
 

@@ -151,8 +151,8 @@ def test_deep_nets_that_lose_their_code_keep_it_with_tanh(tmp_path: Path, runs: 
 
 def test_the_sentences_carry_the_measured_numbers(runs: dict[str, Run]) -> None:
     said, found = verdict(runs["noise"]), report(runs["noise"])
-    numbers = "With this noise (βσ² = 0.81, largest eigenvalue 0.69) not using the code is the best this model can do."
-    assert said.sentence == f"Nothing is broken. {numbers}"
+    noise = "with this noise (βσ² = 0.81, largest eigenvalue 0.69) that is the best this model can do."
+    assert said.sentence == f"Nothing is broken. The code is empty, and {noise}"
     said, found = verdict(runs["softplus"]), report(runs["softplus"])
     assert f"The ELBO is {nats(found.elbo)} nats; a model that ignores z reaches {nats(found.baseline)}." in said.why
     assert said.sentence.startswith("Collapsed. The decoder ignores z: shuffling the codes changes reconstruction by")

@@ -12,8 +12,8 @@ from ui.share import share
 from vae_core.branching import branch, points
 from vae_core.commands import Command, Pace, Pause, Resume, SetBeta, Stop
 from vae_core.config import OpenedConfig
-from vae_core.races.heats import Heat, heat_of, post
-from vae_core.runs import HELD, LIVE, Run, requeue
+from vae_core.races.heats import Heat, heat_of, post, resume
+from vae_core.runs import HELD, LIVE, Run
 from vae_core.schedules import Constant
 
 PACES = {"Slow": 60.0, "Lesson": 25.0, "Full speed": 0.0}
@@ -123,9 +123,10 @@ def _waits(run: Run) -> None:
 def _race(run: Run, begun: Heat) -> None:
     """The way to the race that a run is in, and what its buttons do to the others."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if run.state in LIVE:
+        if run.state != "done":
             st.caption(
-                "A run of a race: Pause, Stop and the pace hold for all that train as one with it.", width="content"
+                "A run of a race: Pause, Resume, Stop and the pace hold for all that train as one with it.",
+                width="content",
             )
         st.page_link(page("race"), label="Its race", query_params={"race": begun.name})
 
@@ -188,7 +189,7 @@ def _ended(run: Run) -> None:
     columns = st.columns([1, 1.1, 4] if step < steps else [1.1, 5], vertical_alignment="center")
     if step < steps and columns[0].button("Resume", width="stretch", key=f"again-{run.name}"):
         with told():
-            requeue(run)
+            resume(run)
             ensure_engine(store())
             st.rerun()
     with columns[-2]:

@@ -133,7 +133,9 @@ def safe_sentence(text: str) -> str:
 def queued_behind(*waiting: Run) -> str:
     """That another run is trained while these wait, as Markdown; empty if none is."""
     other = ahead(*waiting)
-    return f"Queued while {safe(other.title)} is trained." if other else ""
+    if other is None:
+        return ""
+    return f"Queued while {f'the race {other.race}' if other.race else safe(other.title)} is trained."
 
 
 def age(seconds: float) -> str:

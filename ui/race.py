@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import streamlit as st
@@ -11,7 +12,7 @@ from ui.data import store, summary
 from ui.handin import Work, hand_in_button
 from ui.host import ensure_engine
 from ui.live import race_figure
-from ui.parts import age, heading, page, plain, safe, told
+from ui.parts import age, heading, page, plain, queued_behind, safe, told
 from ui.race_outcome import HELD_UP, outcome
 from ui.race_start import choose
 from ui.races import title_of
@@ -55,23 +56,25 @@ def _asked() -> Heat | None:
 
 def _held(begun: Heat, chosen: Race) -> None:
     """A race that was started: two lanes large, then all of them."""
-    entries, key = begun.entries(), f"race:{begun.name}"  # no run has a colon in its name
+    entries = begun.entries()
+    sides = [_side(entries, side) for side in SIDES[: len(entries)]]
+    key = ":".join(["race", begun.name, *sides])  # no run has a colon in its name
     seen = may_tell(key) or len(entries) < 2
     if not seen:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             ask(key, "Which of the two ends with a code in use?", ANSWERS, "Show what came of it")
     if gone := begun.gone():
-        runs = ", ".join(f"{safe(lane)} ({run.name})" for lane, run in gone)
+        runs = "; ".join(f"{safe(lane)} ({run.name})" for lane, run in gone)
         st.caption(f"Thrown away, or not to be read: {runs}. What is in the trash can be restored on Home.")
     if entries:
-        _lanes(begun, entries, seen=seen)
+        _lanes(begun, entries, answer(key), seen=seen)
     else:
         st.page_link(page("race"), label="All races")
     _join(begun, chosen)
     outcome(begun, seen=seen)
 
 
-def _lanes(begun: Heat, entries: Sequence[Entry], *, seen: bool) -> None:
+def _lanes(begun: Heat, entries: Sequence[Entry], given: str | None, *, seen: bool) -> None:
     """Two runs of it, chosen by lane and seed, or the only one."""
     states = {run: run.state for _, run in entries}
     living, held = ([run for run, state in states.items() if state in these] for these in (LIVE, HELD_UP))
@@ -86,11 +89,13 @@ def _lanes(begun: Heat, entries: Sequence[Entry], *, seen: bool) -> None:
         st.space("stretch")
         st.page_link(page("race"), label="All races")
         asking_link("race")
+    if set(states.values()) == {"queued"} and (sentence := queued_behind(*states)):
+        st.caption(sentence)
     configs = [run.config for _, run in shown]
     race_figure(
         [run for _, run in shown], headline=headline(configs[0], configs[-1]) if shown[1:] else "", ask=not seen
     )
-    _answered(answer(f"race:{begun.name}"), [run for _, run in shown])
+    _answered(given, [run for _, run in shown])
     with st.container(horizontal=True, vertical_alignment="center"):
         for side, (_, run) in zip(SIDES, shown, strict=False):
             st.page_link(page("watch"), label=f"Open the {side} run", query_params={"run": run.name})
@@ -100,12 +105,17 @@ def _lanes(begun: Heat, entries: Sequence[Entry], *, seen: bool) -> None:
             hand_in_button(f"race-{begun.name}", lambda: Work.of_race(begun, shown[0], shown[-1]))
 
 
-def _chosen(begun: Heat, entries: Sequence[Entry], side: str) -> Entry:
+def _side(entries: Sequence[Entry], side: str) -> str:
     """The run on this side: that of the address, else the first on the left and the second on the right."""
-    known = {run.name: (lane, run) for lane, run in entries}
-    asked, key = st.query_params.get(side, ""), f"{side}-{begun.name}"
-    usual = [*known][SIDES.index(side)]
-    st.session_state[key] = asked if asked in known else usual
+    names = [run.name for _, run in entries]
+    asked = st.query_params.get(side, "")
+    return asked if asked in names else names[SIDES.index(side)]
+
+
+def _chosen(begun: Heat, entries: Sequence[Entry], side: str) -> Entry:
+    """The choice of the run on this side, which is kept in the address."""
+    known, key = {run.name: (lane, run) for lane, run in entries}, f"{side}-{begun.name}"
+    st.session_state[key] = _side(entries, side)
 
     def keep() -> None:
         st.query_params[side] = st.session_state[key]
@@ -165,9 +175,12 @@ def _join(begun: Heat, chosen: Race) -> None:
                 "Warm-up steps", 0, base.steps, base.steps // 2, max(1, base.steps // 30), key="race-steps"
             )
             if st.button("Add this warm-up", key="race-warmup"):
-                beta = Warmup(steps=steps) if steps else Warmup(steps=1, start=1.0)
-                _enter(begun, [Lane(f"warm-up {steps}", base.model_copy(update={"beta": beta, "seed": 0}))])
-            st.caption("β rises from 0 to 1 over so many steps; 0 is β = 1 from the start.")
+                beta, name = Warmup(steps=steps) if steps else Warmup(steps=1, start=1.0), f"warm-up {steps}"
+                seed = next(seed for seed in itertools.count() if (name, seed) not in _there(begun))
+                _enter(begun, [Lane(name, base.model_copy(update={"beta": beta, "seed": seed}))])
+            st.caption(
+                "β rises from 0 to 1 over so many steps; 0 is β = 1 from the start. Once more: with the next seed."
+            )
 
 
 def _there(begun: Heat) -> set[tuple[str, int]]:
@@ -176,6 +189,7 @@ def _there(begun: Heat) -> set[tuple[str, int]]:
 
 def _enter(begun: Heat, lanes: Sequence[Lane]) -> None:
     with told():
-        enter(begun, lanes)
+        first, *_ = enter(begun, lanes)
+        st.query_params["right"] = first.name
         ensure_engine(store())
         st.rerun()

@@ -105,9 +105,9 @@ def _check(begun: Heat, chosen: Race, found: Sequence[Result]) -> None:
     absent = missing(begun, chosen)
     known = {result.lane for result in found}
     if under_way := [lane.name for lane in chosen.lanes if lane.name not in known and lane.name not in absent]:
-        st.caption(f"It is checked when every lane has ended. Not yet: {', '.join(under_way)}.")
+        st.caption(f"It is checked when every lane has ended. Not yet: {'; '.join(under_way)}.")
     if absent:
-        st.caption(f"These lanes have no run here: {', '.join(absent)}. “Add a schedule” runs them.")
+        st.caption(f"These lanes have no run here: {'; '.join(absent)}. “Add a schedule” runs them.")
     if under_way or absent:
         return
     held_to = comparable(chosen, found)

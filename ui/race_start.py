@@ -28,7 +28,7 @@ def choose() -> None:
         "Race", list(RACES), list(RACES).index(kind) if kind in RACES else 0, key="race-kind", horizontal=True,
         format_func=lambda one: RACES[one].title, label_visibility="collapsed",
     )  # fmt: skip
-    if kind and kind != name:
+    if name != (kind or next(iter(RACES))):
         st.query_params["kind"] = name
     chosen = race(name)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):

@@ -34,7 +34,8 @@ def run_list() -> None:
         st.subheader("Your runs", anchor=False, width="content")
         news(LIST)
     if not own:
-        st.caption("None yet. The first takes about half a minute.")
+        none = "None but those of your races, below." if raced else "None yet. The first takes about half a minute."
+        st.caption(none)
     found = _searched(own)
     shown = found if st.session_state.get("all-runs") else found[:FIRST]
     if shown:

@@ -111,9 +111,9 @@ def collapsed(h: History) -> str | None:
 
     A run that was halted is not judged: it may go on, and a code may come back.
     """
-    if not h.now.empty:
+    since, lowered = h.silent_since, h.highest - h.now.beta >= 2 * MOVED
+    if since is None or not (h.now.empty or (h.highest >= LOW and not lowered)):
         return None
-    *_, since = takewhile(lambda point: point.empty, reversed(h.points))
     if not h.live:
         when = f", and has been since step {since.step:,}" if since.step < h.now.step else ""
         return f"At step {h.now.step:,} the code is empty{when}."
@@ -206,7 +206,7 @@ def rising(h: History) -> str | None:
     if rise < _notable(h.now.kl) or h.now.kl - h.before.kl < GOING * rise:
         return None
     if better > rise:
-        pays = "and it pays" if h.net > 0 else "and begins to pay"
+        pays = "and it pays" if h.net > 0 else f"{nats(apart(h.baseline, h.now.elbo))} nats too dear"
         return f"KL rose {nats(rise)} nats while reconstruction improved {nats(better)}: the code is in use, {pays}."
     if better > h.now.beta * rise:
         pays = f"it pays at β = {weight(h.now.beta)}, not yet at 1"

@@ -68,6 +68,12 @@ class History:
         return self.state not in ("done", *HALTED)
 
     @property
+    def silent_since(self) -> Point | None:
+        """The first empty row after which no code came back: the KL stayed below twice what is empty. None without."""
+        silent = [*takewhile(lambda point: point.kl < 2 * EMPTY, reversed(self.points))]
+        return next((point for point in reversed(silent) if point.empty), None)
+
+    @property
     def now(self) -> Point:
         """The newest row."""
         return self.points[-1]

@@ -256,7 +256,7 @@ def _plain(name: str) -> str:
 
 def _cut(name: str) -> str:
     line = " ".join(name.split())
-    return line if len(line) <= 24 else line[:23] + "…"
+    return line if len(line) <= 24 else f"{line[:14]}…{line[-9:]}"
 
 
 def _span(lines: Iterable[Points], since: float) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def optimal(r: Report, config: RunConfig) -> Verdict | None:
     if cure is not None:
         change = "less noise" if cure.likelihood != config.likelihood else "a lower β"
         why.append(f"A code needs {change}, which is another objective: do not compare its ELBO with this one.")
-    sentence = f"Nothing is broken. With {words.price(r)} not using the code is {best} this model can do."
+    sentence = f"Nothing is broken. The code is empty, and with {words.price(r)} that is {best} this model can do."
     return Verdict("optimal", sentence, why, cure)
 
 

@@ -57,7 +57,7 @@ def test_lanes_that_join_train_as_one_model_and_a_race_is_handed_in(
     page.goto(f"{server.url}/race?race={begun.name}")
     settled(page)
     never = "These lanes have no run here: {}. “Add a schedule” runs them."
-    expect(page.get_by_text(never.format("warm-up 100, warm-up 300, delayed, cyclical"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(never.format("warm-up 100; warm-up 300; delayed; cyclical"))).to_be_visible(timeout=30_000)
     page.get_by_text("Add a schedule", exact=True).click()
     lanes = page.get_by_role("combobox", name="Lanes of this race")
     for lane in ("delayed", "cyclical"):
@@ -69,7 +69,7 @@ def test_lanes_that_join_train_as_one_model_and_a_race_is_handed_in(
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Add these").click()
     expect(page.get_by_text("cyclical × 1")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text(never.format("warm-up 100, warm-up 300"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(never.format("warm-up 100; warm-up 300"))).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="Stop the race")).to_have_count(0)
     joined = [run for lane, run in begun.entries() if lane in ("delayed", "cyclical")]
     assert len({run.status().pid for run in joined}) == 1

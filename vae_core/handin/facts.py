@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from vae_core.captions import MINUS, nats, with_error
 from vae_core.config import OpenedConfig, RunConfig
+from vae_core.diagnostics.codes import EPSILON
 from vae_core.elsewhere import Unknown
 from vae_core.glossary import term
 from vae_core.history import baseline
@@ -45,7 +46,8 @@ def _fact(name: str, row: Record) -> Fact:
     if name == "active_units":
         return label, f"{value:.0f}", f"of {len(row['kl_per_dimension'])}"
     if name == "collapsed_fraction" and math.isfinite(value):
-        return label, f"{value:.0%}", "of the latents"
+        latents = len(row["kl_per_dimension"])
+        return label, f"{round(value * latents)}", f"of {latents}, with KL < {EPSILON:g} for 99 % of the images"
     return label, with_error(value, error), what.unit
 
 

@@ -12,9 +12,12 @@ from vae_core.handin.facts import kl_of_latents, numbers, pairs, protocol, setti
 from vae_core.handin.finding import Finding
 from vae_core.handin.parts import day, document, own_words, program, section, table
 from vae_core.handin.pictures import pictures
+from vae_core.races.results import evaluation
 from vae_core.records import Record
 from vae_core.runs import Run
 from vae_core.spec import InputError
+
+EVIDENCE = ("nll", "nll_standard_error", "samples", "images")  # of what a race measures in the end
 
 
 def hand_in(run: Run, sentences: str, by: str = "", finding: Finding | None = None) -> str:
@@ -29,6 +32,8 @@ def hand_in(run: Run, sentences: str, by: str = "", finding: Finding | None = No
     if not tests:
         raise InputError("there are no numbers to hand in yet", run.name, fix="wait for its first test")
     wholes, plain = settings(config)
+    known = evaluation(run)  # of a run of a race
+    tests[-1] = tests[-1] | {name: known[name] for name in EVIDENCE if name in known}
     return document(
         str(run.label.get("title") or run.name),
         by,

@@ -195,6 +195,18 @@ def post(run: Run, command: Command) -> None:
                     mate.post(command)
 
 
+def resume(run: Run) -> None:
+    """Ask an engine to go on with a run, and with its stopped mates that can be one model with it.
+
+    InputError if the run itself cannot be asked for.
+    """
+    requeue(run)
+    for mate in mates(run):
+        with contextlib.suppress(InputError):  # it was removed, or somebody has asked for it
+            if mate.state == "stopped" and together(run.config, mate.config):
+                requeue(mate)
+
+
 def race_of(run: Run) -> str | None:
     """The name of the heat that a run is in; None for a run that is in no race, or cannot be read."""
     with contextlib.suppress(InputError):

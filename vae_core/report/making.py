@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import takewhile
 
 import torch
 from torch import Tensor
@@ -184,12 +183,12 @@ def _past(rows: Sequence[Record]) -> Past:
     trained = whole.trained if whole.points else ()
     betas = [point.beta for point in trained[-1:]] + [number(row["beta"]) for row in batches[-1:]]
     highest = max((point.beta for point in trained), default=max(betas, default=1.0))
-    empty = [*takewhile(lambda point: point.empty, reversed(trained))]
+    silent = whole.silent_since
     return Past(
         beta=max(betas, default=1.0),
         highest=max(highest, *betas) if betas else highest,
         full=next((point.step for point in trained if point.beta >= 0.9 * highest), 0),
-        collapsed_since=empty[-1].step if empty else None,
+        collapsed_since=silent.step if silent else None,
         used=bool(trained and whole.used),
         broken=None if points and all(row.get("elbo") is None for row in tests) else whole.broken,
         rise=_rise(trained),
