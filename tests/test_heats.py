@@ -36,7 +36,7 @@ def test_a_title_that_the_disk_does_not_take_is_one_sentence(store: RunStore, mo
 
     monkeypatch.setattr("vae_core.races.heats.atomic_write", full)
     with pytest.raises(InputError, match="the race headline cannot be written"):
-        begun.rename("Ours")
+        begun.retitle("Ours")
 
 
 def test_a_run_that_goes_on_takes_its_stopped_mates_along(store: RunStore) -> None:

@@ -67,13 +67,13 @@ def test_the_newest_races_come_first_and_all_at_one_press(store: RunStore) -> No
     shown = [label for label in links(app) if label.startswith("Who escapes")]
     order = [f"Who escapes \\(headline-{number}\\)" for number in range(12, 1, -1)]
     assert shown == [*order, "Who escapes \\(headline\\)"]
-    heat(store, "headline-3").rename("An old one")
+    heat(store, "headline-3").retitle("An old one")
     assert [one.name for one in heats(store)][9] == "headline-3"
 
 
 def test_a_race_has_the_title_that_it_was_given(store: RunStore) -> None:
     begun = recorded_race(store)
-    begun.rename("  <b>Class 3b</b>\n")
+    begun.retitle("  <b>Class 3b</b>\n")
     assert heat(store, "headline").card().title == "<b>Class 3b</b>"
     assert "Class 3b" in "".join(links(open_page("race")))
     shown = html(open_page("race", race="headline"))
@@ -82,8 +82,8 @@ def test_a_race_has_the_title_that_it_was_given(store: RunStore) -> None:
     enter(begun, TWO[:1])
     assert begun.card().title == "<b>Class 3b</b>"
     with pytest.raises(InputError, match="80 are possible"):
-        begun.rename("x" * 81)
-    begun.rename("")
+        begun.retitle("x" * 81)
+    begun.retitle("")
     assert begun.card().title == ""
 
 
@@ -221,7 +221,7 @@ def test_a_card_may_name_a_run_twice_and_its_race_and_title_may_be_unknown(store
     app = open_page("race", race="headline")
     assert not app.exception
     assert "There is no race 'old'" in app.error[0].value
-    begun.rename("Ours")
+    begun.retitle("Ours")
     assert "Ours" in links(open_page("race"))
 
 

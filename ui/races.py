@@ -93,5 +93,5 @@ def _name_dialog(begun: Heat) -> None:
         st.caption(f"Links keep the name {begun.name}.")
         if st.form_submit_button("Save", type="primary"):
             with told():
-                begun.rename(title)
+                begun.retitle(title)
                 st.rerun()

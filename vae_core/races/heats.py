@@ -115,7 +115,7 @@ class Heat:
         except OSError as error:
             raise InputError(f"the race {self.name} cannot be written ({error.strerror})", fix=remedy(error)) from None
 
-    def rename(self, title: str) -> None:
+    def retitle(self, title: str) -> None:
         """Give it a title, or take it away; its name, and so its links, stay what they are.
 
         InputError for a title of more than 80 characters.
