@@ -77,7 +77,7 @@ def test_where_no_code_pays_nothing_needs_a_cure(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("ui.collapse_folds.config_of", lambda run: noise)
     app = open_page("collapse", run="digits-collapsed")
     assert text(app).startswith(
-        ":orange[:material/info: Nothing is broken.] With this noise (βσ² = 0.81, largest eigenvalue"
+        ":orange[:material/info: Nothing is broken.] The code is empty, and with this noise (βσ² = 0.81, largest"
     )
     assert "Nothing needs a cure." in text(app)
     assert "Start again with σ = 0.26 and β rising over 1,000 steps" in labels(app)

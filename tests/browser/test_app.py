@@ -121,13 +121,13 @@ def test_polling_stops_when_the_run_ends_and_while_the_tab_is_hidden(
     while time.monotonic() - witness.polls[-1] < 1.5:  # it looks once more for last rows
         page.wait_for_timeout(100)
     witness.polls.clear()
-    page.wait_for_timeout(6000)
+    page.wait_for_timeout(4500)
     assert len(witness.polls) <= 2  # it may be resumed by somebody else
     page.goto(f"{server.url}/watch?run=digits-annealed")
     await_state(page, "done")
     page.wait_for_timeout(1500)
     witness.polls.clear()
-    page.wait_for_timeout(5000)
+    page.wait_for_timeout(2000)
     assert not witness.polls
 
 

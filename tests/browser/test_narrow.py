@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from collections.abc import Iterator
+from itertools import chain, combinations, pairwise
 
 import pytest
 from playwright.sync_api import Page
@@ -40,34 +41,32 @@ def opened_at(page: Page, server: Server, path: str, width: int) -> None:
     settled(page)
 
 
-def strips(page: Page, server: Server, path: str, width: int, runs: int) -> list[list[list[float]]]:
-    """Where the images of each run stand, row by row: pixels from the left."""
-    opened_at(page, server, path, width)
+def strips(page: Page, server: Server, path: str, runs: int, widths: list[int]) -> Iterator[list[list[list[float]]]]:
+    """Where the images of each run stand at each width, row by row: pixels from the left."""
+    opened_at(page, server, path, widths[0])
     await_rows(page, 5)
     page.wait_for_function(READY, arg=runs)
-    still(page)
-    lanes = page.locator(".er-figure").evaluate(ROWS)
-    assert len(lanes) == runs
-    return lanes
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 900})
+        still(page)
+        lanes = page.locator(".er-figure").evaluate(ROWS)
+        assert len(lanes) == runs
+        yield lanes
 
 
-@WIDTHS
-def test_what_comes_back_from_a_run_stands_under_its_original(page: Page, server: Server, width: int) -> None:
-    ((original, seen, back),) = strips(page, server, "/watch?run=digits-annealed", width, 1)
-    assert len(original) == 4
-    assert original == pytest.approx(seen, abs=0.5)
-    assert original == pytest.approx(back, abs=0.5)
-
-
-@pytest.mark.parametrize("width", [390, 640, 800, 1150])
-def test_what_comes_back_from_two_runs_stands_under_their_originals(page: Page, server: Server, width: int) -> None:
-    for original, back in strips(page, server, "/", width, 2):
+def test_what_comes_back_from_a_run_stands_under_its_original(page: Page, server: Server) -> None:
+    for ((original, seen, back),) in strips(page, server, "/watch?run=digits-annealed", 1, [390, 800, 1360]):
         assert len(original) == 4
+        assert original == pytest.approx(seen, abs=0.5)
         assert original == pytest.approx(back, abs=0.5)
 
 
-def test_on_a_laptop_what_comes_back_from_two_runs_stands_beside_their_originals(page: Page, server: Server) -> None:
-    for (row,) in strips(page, server, "/", 1360, 2):
+def test_what_comes_back_from_two_runs_stands_under_their_originals_or_beside_them(page: Page, server: Server) -> None:
+    *narrow, laptop = strips(page, server, "/", 2, [390, 640, 800, 1150, 1360])
+    for original, back in chain(*narrow):
+        assert len(original) == 4
+        assert original == pytest.approx(back, abs=0.5)
+    for (row,) in laptop:
         steps = [after - before for before, after in pairwise(row)]
         assert len(steps) == 7
         assert steps[:3] == pytest.approx(steps[4:], abs=0.5)
