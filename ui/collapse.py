@@ -12,13 +12,12 @@ from ui.collapse_cure import in_words, what_to_do
 from ui.collapse_folds import folds
 from ui.data import config_of
 from ui.handin import tell
-from ui.parts import lead, safe_sentence, told
+from ui.parts import lead, safe_sentence, theme, told
 from vae_core.branching import points
 from vae_core.checkpoints import BadCheckpoint
 from vae_core.diagnostic_plots import ROWS, price_and_use
 from vae_core.handin import Finding
 from vae_core.opened import Opened
-from vae_core.palette import Theme
 from vae_core.plots import KNOBS
 from vae_core.report import Report, report
 from vae_core.runs import LIVE, Run
@@ -86,7 +85,7 @@ def collapse_page(run: Run) -> Verdict | None:
     with left:
         if seen:
             _why(said, found)
-            what_to_do(run, said, found)
+            what_to_do(run, said)
         else:
             ask(run.name, "Your answer", [*ANSWERS], "Show the verdict")
             asking_link("collapse")
@@ -232,7 +231,7 @@ def _main_figure(run: Run, found: Report) -> None:
     codes, gain = found.codes, found.listening.zeroing_cost
     newest = _report(run, None)
     reach = (max(newest.codes.kl), max(newest.listening.zeroing_cost, default=0.0))
-    figure = price_and_use(codes.kl, gain, codes.regime, _theme(), reach)
+    figure = price_and_use(codes.kl, gain, codes.regime, theme(), reach)
     brings = ", and what reconstruction loses without it" if gain else ""
     words = f"What each latent costs{brings}, nats per image: {codes.active_units} of {len(codes.kl)} in use."
     st.plotly_chart(figure, theme=None, config=KNOBS, alt=words, key="price-and-use")
@@ -241,7 +240,3 @@ def _main_figure(run: Run, found: Report) -> None:
     st.caption(f"{_when(found)}{words}{rest} {_measured(found)}")
     for fault in found.faults:
         st.markdown(f":orange[:material/warning: {safe_sentence(fault)}]")
-
-
-def _theme() -> Theme:
-    return "dark" if st.context.theme.type == "dark" else "light"

@@ -11,7 +11,7 @@ from ui.data import config_of, store
 from ui.host import ensure_engine
 from ui.parts import page, told
 from vae_core.config import OpenedConfig, RunConfig
-from vae_core.report import Report, words
+from vae_core.report import words
 from vae_core.runs import LIVE, Run
 from vae_core.verdicts import Kind, Verdict
 
@@ -30,7 +30,7 @@ NONE: dict[Kind, str] = {
 }
 
 
-def what_to_do(run: Run, said: Verdict, found: Report) -> None:
+def what_to_do(run: Run, said: Verdict) -> None:
     """The cure and the button that starts it; where there is none, a sentence."""
     st.subheader("What to do", anchor=False)
     config, cure = config_of(run), said.cure

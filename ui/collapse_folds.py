@@ -12,14 +12,13 @@ import streamlit as st
 
 from ui.data import config_of
 from ui.numbers import table
-from ui.parts import hint, safe_sentence
+from ui.parts import hint, safe_sentence, theme
 from vae_core import diagnostics
 from vae_core.captions import MINUS, nats
 from vae_core.diagnostic_plots import by_price, by_threshold, polarised, responses
 from vae_core.diagnostics import ACTIVE
 from vae_core.diagnostics.codes import EPSILON
 from vae_core.glossary import Term, term
-from vae_core.palette import Theme
 from vae_core.plots import KNOBS
 from vae_core.report import Report
 from vae_core.report.words import short
@@ -63,13 +62,13 @@ def _numbers(found: Report) -> None:
     codes, latents = found.codes, len(found.codes.kl)
     with right:
         st.plotly_chart(
-            by_threshold(codes.thresholds, codes.active_units_curve, ACTIVE, "threshold of Var(μ)", _theme(), latents),
+            by_threshold(codes.thresholds, codes.active_units_curve, ACTIVE, "threshold of Var(μ)", theme(), latents),
             theme=None, config=KNOBS, key="active-curve",
             alt="How many latents count as active, at each threshold of Var(μ)",
         )  # fmt: skip
         st.caption(f"Active units at each threshold. At the usual {ACTIVE:g}: {codes.active_units} of {latents}.")
         st.plotly_chart(
-            by_threshold(codes.thresholds, codes.collapsed_curve, EPSILON, "ε, nats", _theme()),
+            by_threshold(codes.thresholds, codes.collapsed_curve, EPSILON, "ε, nats", theme()),
             theme=None, config=KNOBS, key="collapsed-curve", alt="The share of collapsed latents, at each ε",
         )  # fmt: skip
         st.caption(
@@ -144,15 +143,15 @@ def _at_first(value: float | None) -> str:
 
 
 def _latents_and_layers(found: Report) -> None:
-    codes, theme = found.codes, _theme()
+    codes = found.codes
     left, right = st.columns(2, gap="large")
     with left:
-        figure = polarised(codes.noise, codes.variance, codes.kl, theme)
+        figure = polarised(codes.noise, codes.variance, codes.kl, theme())
         words = "Each latent between sure of its image, at the upper left, and the prior, at the lower right."
         st.plotly_chart(figure, theme=None, config=KNOBS, alt=words, key="polarised")
         st.caption(f"{words} {_regimes(found)} On the dotted line all codes together are as wide as the prior.")
     with right:
-        _layers(found, theme)
+        _layers(found)
     st.html(table("Latent", [_hint(term(name)) for name in LATENTS], _latents(found)))
 
 
@@ -161,13 +160,13 @@ def _regimes(found: Report) -> str:
     return ", ".join(f"{number} {name}" for name, number in count.items() if number).capitalize() + "."
 
 
-def _layers(found: Report, theme: Theme) -> None:
+def _layers(found: Report) -> None:
     """Whether the decoder still moves with z, layer by layer, and what is dead in both networks."""
     listening = found.listening
     if not listening.first_response or len(listening.first_response) != len(listening.response):
         st.caption("What its layers did untrained is not known of a model that was trained elsewhere.")
         return
-    figure = responses(listening.response, listening.first_response, theme)
+    figure = responses(listening.response, listening.first_response, theme())
     words = "How much each hidden layer of the decoder moves with z, beside what it did untrained."
     st.plotly_chart(figure, theme=None, config=KNOBS, alt=words, key="responses")
     st.caption(f"{words} A decoder that does not move gives the encoder nothing to follow.")
@@ -222,7 +221,3 @@ def _source(run: Run, found: Report, said: Verdict | None) -> None:
 
 def _hint(what: Term) -> str:
     return hint(html.escape(what.label), what.hover)
-
-
-def _theme() -> Theme:
-    return "dark" if st.context.theme.type == "dark" else "light"

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.data import Summary, last_rows, store, summaries, test_rows
 from ui.numbers import table
-from ui.parts import hint, lead, one_line, plain, told, tone
+from ui.parts import hint, lead, one_line, plain, theme, told, tone
 from vae_core.captions import nats
 from vae_core.comparison import Entrant, differences, noise, obstacles, ranking
 from vae_core.glossary import term
@@ -58,7 +58,6 @@ def _chosen() -> list[Summary]:
 
 def _figures(rows: Sequence[Summary], *, plane: bool) -> None:
     """A quantity by step; where the runs may be ranked, also where they ended in the plane of rate and distortion."""
-    theme = "dark" if st.context.theme.type == "dark" else "light"
     left, right = st.columns([7, 5], gap="large") if plane else (st.container(), None)
     titles = _titles(rows)
     with left:
@@ -70,7 +69,7 @@ def _figures(rows: Sequence[Summary], *, plane: bool) -> None:
             titles[row.name]: [(one["step"], number(one.get(quantity))) for one in test_rows(store()[row.name])]
             for row in rows
         }
-        drawn = curves(lines, quantity or "elbo", theme)
+        drawn = curves(lines, quantity or "elbo", theme())
         st.plotly_chart(drawn, config=KNOBS, key="curves")
         shown = f"{term(quantity or 'elbo').label} of test images by step{_unit(quantity)}."
         outside = any(note["text"][:1] in "↓↑" for note in drawn.to_dict()["layout"].get("annotations", ()))
@@ -81,7 +80,7 @@ def _figures(rows: Sequence[Summary], *, plane: bool) -> None:
         ends = {titles[row.name]: last_rows(store()[row.name]).get("test", {}) for row in rows}
         places = {name: (number(row.get("kl")), number(row.get("reconstruction"))) for name, row in ends.items() if row}
         st.space("medium")
-        st.plotly_chart(rate_distortion(places, theme), config=KNOBS, key="plane")
+        st.plotly_chart(rate_distortion(places, theme()), config=KNOBS, key="plane")
         st.caption(
             "Where each run stands: what the code costs, and what is lost. On a dotted line the ELBO is the same."
         )

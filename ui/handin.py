@@ -18,7 +18,7 @@ WORDS = "own-words"  # of all that somebody wrote about in this session, by the 
 BY = "own-name"  # of whoever hands in, the same on all pages of this session
 TOLD = "told-verdicts"  # the finding that this session was last told of each run
 MADE = "made-page"  # the name of the page that is to be downloaded now
-RACE = "race-"  # before the names of races, which may be those of runs
+RACE = "race:"  # before the names of races: no run has a colon in its name
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _take(work: Work) -> None:
     with told(), st.container(horizontal=True):
         text = work.make(words, by)  # what is refused is said here, not by a download that fails
         st.download_button(
-            "Download the page", text.encode(), f"{work.name}-hand-in.html", "text/html",
+            "Download the page", text.encode(), f"{work.name.replace(':', '-')}-hand-in.html", "text/html",
             type="primary", on_click="ignore", key=f"take-page-{work.name}",
         )  # fmt: skip
         st.button("Change the words", key=f"change-words-{work.name}", on_click=_back)

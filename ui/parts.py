@@ -13,6 +13,7 @@ import streamlit as st
 
 from ui.contents import Entry, entry, siblings
 from ui.data import Summary, ahead
+from vae_core.palette import Theme
 from vae_core.runs import Run
 from vae_core.spec import InputError
 
@@ -26,6 +27,11 @@ def page(name: str) -> str:
     return entry(name).script
 
 
+def theme() -> Theme:
+    """The theme that the page is shown in."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
 def frame(here: Entry) -> None:
     """The few rules of layout that the theme cannot say. The bar's word of this page stands out on its siblings too.
 
@@ -36,7 +42,7 @@ def frame(here: Entry) -> None:
     link = f':is([data-testid="stTopNavLink"], [data-testid="stSidebarNavLink"])[href$="/{here.name}"]'
     mark = f"{link} {{ background: var(--fr-here); }} {link} * {{ font-weight: 600; }}"
     # What floats (dialogs, menus) lies outside of Streamlit's own element, which alone knows the theme.
-    scheme = f":root {{ color-scheme: {'dark' if st.context.theme.type == 'dark' else 'light'}; }}"
+    scheme = f":root {{ color-scheme: {theme()}; }}"
     st.html(f"<style>{STYLE}{mark}{scheme}</style>")
 
 

@@ -12,15 +12,14 @@ import streamlit as st
 from ui.data import store
 from ui.host import ensure_engine
 from ui.numbers import table
-from ui.parts import hint, plain, queued_behind, told
-from vae_core.comparison import Entrant, obstacles
+from ui.parts import hint, plain, queued_behind, theme, told
 from vae_core.glossary import term
 from vae_core.plots import KNOBS, rate_distortion
 from vae_core.races import Race, comparable, race, summarise
 from vae_core.races.heats import Heat, heat
 from vae_core.races.results import is_awaited, missing, neglected, results
-from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result, Summary
-from vae_core.races.telling import mean_of, places
+from vae_core.races.running import IMAGES, MEASURED, SAMPLES, Result
+from vae_core.races.telling import NO_PLANE, mean_of, places
 from vae_core.runs import LIVE, Run, requeue
 from vae_core.spec import InputError
 
@@ -73,7 +72,7 @@ def _tell(begun: Heat, *, drawn: tuple[bool, bool, bool], seen: bool) -> None:
     with left:
         _check(begun, chosen, found)
     with right:
-        _plane(lanes, found)
+        _plane(found)
 
 
 def _progress(runs: Sequence[Run]) -> str:
@@ -88,13 +87,12 @@ def _progress(runs: Sequence[Run]) -> str:
     return trained + (f" {sentence}" if waits and (sentence := queued_behind(*runs)) else "")
 
 
-def _plane(lanes: Sequence[Summary], found: Sequence[Result]) -> None:
-    """Each lane's mean in the plane of rate and distortion, if all of them explain the same images in the same way."""
-    if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
-        st.caption("These lanes have different likelihoods, so their ELBOs bound different things: no one plane.")
+def _plane(found: Sequence[Result]) -> None:
+    """Each lane's mean in the plane of rate and distortion, if there is one."""
+    if (shown := places(found)) is None:
+        st.caption(NO_PLANE)
         return
-    theme = "dark" if st.context.theme.type == "dark" else "light"
-    st.plotly_chart(rate_distortion(places(lanes), theme), config=KNOBS, key="race-plane")
+    st.plotly_chart(rate_distortion(shown, theme()), config=KNOBS, key="race-plane")
     st.caption("What the code costs, and what is lost. On a dotted line the ELBO is the same.")
 
 

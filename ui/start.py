@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.data import store
 from ui.host import ensure_engine
-from ui.parts import duration, page, safe_sentence, told
+from ui.parts import duration, page, safe_sentence, theme, told
 from vae_core.config import RunConfig
 from vae_core.datasets import IdxSource
 from vae_core.plots import KNOBS, beta_plan
@@ -43,8 +43,7 @@ def _download(dataset: IdxSource) -> None:
 
 def beta_preview(config: RunConfig) -> None:
     """β over the run, as the schedule plans it."""
-    theme = "dark" if st.context.theme.type == "dark" else "light"
-    figure = beta_plan(config.beta, config.steps, theme)
+    figure = beta_plan(config.beta, config.steps, theme())
     st.plotly_chart(figure, theme=None, config=KNOBS, alt="β at each step of the run", key="beta-preview")
 
 

@@ -23,29 +23,34 @@ Rule = Callable[[History], str | None]
 
 def nats(value: float | int) -> str:
     """A number of nats for a reader: one decimal from 1 up, two below, a real minus sign; a dash if it is none."""
-    size = abs(value)
-    if not math.isfinite(size):
+    if not math.isfinite(value):
         return "–"
-    if size >= 1e6:
-        text = f"{size:.1e}".replace("e+0", "e").replace("e+", "e")
-    else:
-        text = f"{size:,.1f}" if size >= 0.995 else f"{size:.2f}"
-    return (MINUS if value < 0 and text != "0.00" else "") + text
+    if abs(value) >= 1e6:
+        return _signed(value, f"{abs(value):.1e}".replace("e+0", "e").replace("e+", "e"))
+    return _signed(value, f"{abs(value):,.{_digits(value)}f}")
+
+
+def _digits(value: float | int) -> int:
+    return 1 if abs(value) >= 0.995 else 2
+
+
+def _signed(value: float | int, size: str) -> str:
+    """The text of a size with the value's sign; what reads as zero has none."""
+    return (MINUS if value < 0 and size.strip("0.") else "") + size
 
 
 def apart(one: float, other: float) -> float:
     """How much more the one is, by how `nats` prints both: then the difference is what a reader finds, too."""
-    digits = [1 if abs(value) >= 0.995 else 2 for value in (one, other)]
-    return round(round(one, digits[0]) - round(other, digits[1]), max(digits))
+    difference = round(one, _digits(one)) - round(other, _digits(other))
+    return round(difference, max(_digits(one), _digits(other)))
 
 
 def with_error(value: float, error: float) -> str:
     """A number of nats and how far it may be off, both to the digit that the second is known to."""
     if not math.isfinite(value) or not math.isfinite(error):
         return nats(value)
-    digits = 2 if abs(error) < 0.995 else 1
-    text = f"{abs(value):,.{digits}f}"
-    return f"{MINUS if value < 0 and float(text.replace(',', '')) else ''}{text} ± {abs(error):,.{digits}f}"
+    digits = _digits(error)
+    return f"{_signed(value, f'{abs(value):,.{digits}f}')} ± {abs(error):,.{digits}f}"
 
 
 def weight(beta: float | int) -> str:

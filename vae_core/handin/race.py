@@ -6,7 +6,7 @@ import html
 from collections.abc import Callable, Sequence
 
 from vae_core.captions import caption, nats
-from vae_core.comparison import Entrant, noise, obstacles
+from vae_core.comparison import noise
 from vae_core.config import RunConfig
 from vae_core.figure import run_figure
 from vae_core.glossary import term
@@ -18,7 +18,7 @@ from vae_core.races import Race, Result, Summary, comparable, race, summarise
 from vae_core.races.heats import Heat
 from vae_core.races.results import results
 from vae_core.races.running import MEASURED, by_lane
-from vae_core.races.telling import mean_of, places
+from vae_core.races.telling import NO_PLANE, mean_of, places
 from vae_core.spec import InputError
 
 UNITS = "Nats per image, on all images held out, at β = 1; active units are latents with Var(μ) above 0.01."
@@ -121,12 +121,9 @@ def _short(one: Result, name: str) -> str:
 
 
 def _plane(found: Sequence[Result]) -> str:
-    """Each lane's mean in the plane of rate and distortion, if all of them explain the same images in the same way."""
-    if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
-        apart = "These lanes have different likelihoods, so their ELBOs bound different things: no one plane."
-        return f'\n<p class="note">{apart}</p>'
-    if not (shown := places(summarise(found))):
-        return ""
+    """Each lane's mean in the plane of rate and distortion, if there is one."""
+    if not (shown := places(found)):
+        return f'\n<p class="note">{NO_PLANE}</p>' * (shown is None)
     return f'\n<div class="plane">\n{plane(shown, PLANE)}\n<p class="note">{PLANE}</p>\n</div>'
 
 

@@ -6,8 +6,10 @@ import math
 from collections.abc import Sequence
 
 from vae_core.captions import nats, with_error
-from vae_core.comparison import noise
-from vae_core.races.running import Summary
+from vae_core.comparison import Entrant, noise, obstacles
+from vae_core.races.running import Result, Summary, summarise
+
+NO_PLANE = "These lanes have different likelihoods, so their ELBOs bound different things: no one plane."
 
 
 def mean_of(lane: Summary, name: str) -> str:
@@ -24,7 +26,12 @@ def mean_of(lane: Summary, name: str) -> str:
     return told + (noise(mean, lane.mean["kl"]) if name == "mutual_information" else "")
 
 
-def places(lanes: Sequence[Summary]) -> dict[str, tuple[float, float]]:
-    """Each lane's mean (KL, reconstruction) in nats, by its name; a lane that diverged has none."""
-    costs = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in lanes}
+def places(found: Sequence[Result]) -> dict[str, tuple[float, float]] | None:
+    """Each lane's mean (KL, reconstruction) in nats, by its name; a lane that diverged has none.
+
+    None where the lanes do not all explain the same images in the same way: then there is no one plane.
+    """
+    if obstacles([Entrant(result.lane, result.config, {}) for result in found]):
+        return None
+    costs = {lane.name: (lane.mean["kl"] or 0.0, lane.mean["elbo"] or 0.0) for lane in summarise(found)}
     return {name: (kl, elbo + kl) for name, (kl, elbo) in costs.items() if math.isfinite(elbo + kl)}
